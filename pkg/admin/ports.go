@@ -1,0 +1,74 @@
+package admin
+
+import (
+	"context"
+
+	"github.com/signet-auth/signet/pkg/signet"
+)
+
+// Page asks for a slice of a listing: After is the last id of the page before, Limit is 1 to 200.
+type Page struct {
+	After string
+	Limit int
+}
+
+// Clients is the client register. Each write carries its audit event, bumps Version and numbers the change.
+// Errors: CodeNotFound, CodeConflict, CodeUnavailable.
+type Clients interface {
+	Client(ctx context.Context, id signet.ClientID) (*signet.Client, error)
+	ListClients(ctx context.Context, after string, limit int) ([]signet.Client, error)
+	InsertClient(ctx context.Context, client *signet.Client, event signet.Event) error
+	// UpdateClient writes metadata, secrets and Admin where Version still stands (else CodeConflict).
+	UpdateClient(ctx context.Context, client *signet.Client, event signet.Event) error
+	// SetClientDisabled disables (grants revoked, journal row of kind client with Before now) or enables.
+	SetClientDisabled(ctx context.Context, id signet.ClientID, disabled bool, event signet.Event) error
+}
+
+// Users is the user register.
+type Users interface {
+	User(ctx context.Context, id signet.UserID) (*signet.User, error)
+	UserByLogin(ctx context.Context, name string) (*signet.User, error)
+	ListUsers(ctx context.Context, after string, limit int) ([]signet.User, error)
+	InsertUser(ctx context.Context, user *signet.User, event signet.Event) error
+	UpdateUser(ctx context.Context, user *signet.User, event signet.Event) error
+}
+
+// UserActs are the acts that end what a user has: all sessions and grants, with journal rows, in one transaction.
+type UserActs interface {
+	SetUserDisabled(ctx context.Context, id signet.UserID, disabled bool, event signet.Event) error
+	SetPassword(ctx context.Context, id signet.UserID, phc string, event signet.Event) error
+	// RevokeUserGrants ends everything the user has, sessions included.
+	RevokeUserGrants(ctx context.Context, id signet.UserID, reason string, event signet.Event) error
+}
+
+// AdminKeys is the home of admin API keys.
+type AdminKeys interface {
+	// AdminKey finds a live key by hash. Errors: CodeNotFound, CodeUnavailable.
+	AdminKey(ctx context.Context, hashes []signet.SecretHash) (*AdminKey, error)
+	// InsertAdminKey writes a key; with onlyFirst, CodeConflict when any key exists (one statement: two nodes cannot both
+	// make the first).
+	InsertAdminKey(ctx context.Context, key *AdminKey, onlyFirst bool, event signet.Event) error
+}
+
+// AdminKey is a key of the admin API.
+type AdminKey = signet.AdminKey
+
+// Keys are the operator's acts on the ring: implemented by pkg/keys.
+type Keys interface {
+	List(ctx context.Context) ([]KeyInfo, error)
+	Rotate(ctx context.Context, alg string, event signet.Event) (signet.KeyID, error)
+	Revoke(ctx context.Context, id signet.KeyID, event signet.Event) error
+}
+
+// KeyInfo is what may be shown of a key.
+type KeyInfo = signet.KeyInfo
+
+// Passwords hashes what people choose: implemented by pkg/login.
+type Passwords interface {
+	Hash(ctx context.Context, password string) (phc string, err error)
+}
+
+// Audit reads history.
+type Audit interface {
+	ListEvents(ctx context.Context, after string, limit int) ([]signet.Event, error)
+}

@@ -1,0 +1,94 @@
+package signet
+
+import "time"
+
+// RefreshToken is one generation of a family.
+type RefreshToken struct {
+	Hash       SecretHash
+	ParentHash SecretHash // of the token it replaced; zero for generation 0
+	GrantID    GrantID
+	ClientID   ClientID
+	Generation int
+	// RotationKeyID names the key that computes this token's successor.
+	RotationKeyID KeyID
+	CreatedAt     time.Time
+	UsedAt        *time.Time
+}
+
+// RefreshTokenState is what one read tells of a presented refresh token.
+type RefreshTokenState struct {
+	Token RefreshToken
+	Grant Grant
+	// Successor is the token that replaced it, nil when it was never rotated.
+	Successor *RefreshToken
+}
+
+// AccessToken is the row of an opaque access token; JWTs have none.
+type AccessToken struct {
+	Hash      SecretHash
+	ID        TokenID
+	GrantID   GrantID // "" for client_credentials
+	ClientID  ClientID
+	UserID    UserID
+	Scope     Scope
+	Audience  []string
+	CreatedAt time.Time
+	ExpiresAt time.Time
+}
+
+// RevocationKind says what was taken back.
+type RevocationKind string
+
+// The kinds of revocation.
+const (
+	RevokedToken   RevocationKind = "token"   // subject: jti
+	RevokedGrant   RevocationKind = "grant"   // subject: gid
+	RevokedSession RevocationKind = "session" // subject: sid
+	RevokedClient  RevocationKind = "client"  // subject: client_id; tokens issued at or before Before
+	RevokedUser    RevocationKind = "user"    // subject: user id; tokens issued at or before Before
+	RevokedKey     RevocationKind = "key"     // subject: kid
+)
+
+// Revocation is one entry of the journal.
+type Revocation struct {
+	Position  int64 // number in the changes table; 0 before it is written
+	Kind      RevocationKind
+	Subject   string
+	Before    time.Time // for client and user; zero: whenever issued
+	At        time.Time
+	ExpiresAt time.Time // when nothing it names can still be alive
+	Reason    string
+}
+
+// TokenFacts is what a revocation check needs to know of a token.
+type TokenFacts struct {
+	TokenID   TokenID
+	GrantID   GrantID
+	SessionID SessionID
+	ClientID  ClientID
+	UserID    UserID
+	KeyID     KeyID
+	IssuedAt  time.Time
+	// Offline tokens outlive their session: SessionID is not looked at.
+	Offline bool
+}
+
+// Mark is a thing that may be used once until it expires: an assertion's jti, a DPoP jti, a signed request.
+type Mark struct {
+	// Space keeps the users apart: "assertion", "dpop", "hmac".
+	Space string
+	// Key identifies the thing inside its space, with its owner (client_id and jti); any length, it is hashed.
+	Key string
+	// IssuedAt is when the thing says it was made (iat); a home that lost its memory accepts later ones only.
+	IssuedAt time.Time
+	// ExpiresAt is when it can no longer be presented (exp plus leeway).
+	ExpiresAt time.Time
+}
+
+// IDTokenHint is what a verified id_token_hint tells (OIDC Core §3.1.2.1, RP-Initiated Logout §2).
+type IDTokenHint struct {
+	UserID    UserID
+	SessionID SessionID
+	ClientID  ClientID
+	IssuedAt  time.Time
+}
