@@ -90,11 +90,18 @@ func collect(t *testing.T) []setting {
 		}
 		for _, field := range structure.Fields.List {
 			text := strings.Join(strings.Fields(field.Doc.Text()), " ")
-			docs[spec.Name.Name+"."+field.Names[0].Name] = strings.TrimPrefix(text, field.Names[0].Name+" ")
+			docs[spec.Name.Name+"."+field.Names[0].Name] = sentence(text, field.Names[0].Name)
 		}
 		return true
 	})
 	return walk(reflect.ValueOf(Defaults()), docs, "", 0)
+}
+
+// sentence drops the Go name that the comment opens with: the documents show the key beside it.
+func sentence(text, name string) string {
+	text = strings.TrimLeft(strings.TrimPrefix(text, name), " ;")
+	text = strings.TrimPrefix(strings.TrimPrefix(text, "is "), "are ")
+	return strings.ToUpper(text[:min(1, len(text))]) + text[min(1, len(text)):]
 }
 
 func walk(v reflect.Value, docs map[string]string, prefix string, depth int) []setting {
