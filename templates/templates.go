@@ -1,41 +1,156 @@
 package templates
 
 import (
+	"bytes"
+	"embed"
 	"errors"
+	"fmt"
+	"html/template"
 	"io"
-	"net/http"
+	"net/url"
+	"strings"
 )
 
-// Pages renders the pages.
-type Pages struct{}
+//go:embed html/*.html
+var sources embed.FS
+
+// Lengths of what is shown, in characters. A host is never cut: what is cut off could be the part that matters.
+const (
+	nameLength    = 64
+	messageLength = 300
+	codeLength    = 80
+)
+
+// Pages renders the pages. It is safe for concurrent use.
+type Pages struct {
+	links         links
+	login         *template.Template
+	consent       *template.Template
+	logoutConfirm *template.Template
+	loggedOut     *template.Template
+	errorPage     *template.Template
+	formPost      *template.Template
+}
+
+// links are the paths of the assets.
+type links struct{ Style, Mark, FormPost string }
+
+// page is what a template sees.
+type page[V any] struct {
+	Links links
+	View  V
+}
 
 // New parses the embedded templates.
-func New() (*Pages, error) { return &Pages{}, nil }
-
-// ErrorView is the page for a request that cannot be sent back to its client.
-type ErrorView struct {
-	Status  int
-	Title   string // "" gives a title by status
-	Message string // one sentence for the person
-	Code    string // protocol error code, for the developer; may be empty
-	ErrorID string // request id that support can look up; may be empty
+func New() (*Pages, error) {
+	files, err := loadAssets()
+	if err != nil {
+		return nil, err
+	}
+	p := &Pages{links: links{
+		Style: files.path("signet.css"), Mark: files.path("mark.svg"), FormPost: files.path("form-post.js"),
+	}}
+	for name, target := range map[string]**template.Template{
+		"login": &p.login, "consent": &p.consent, "logout_confirm": &p.logoutConfirm,
+		"logged_out": &p.loggedOut, "error": &p.errorPage, "form_post": &p.formPost,
+	} {
+		parsed, err := template.New("layout.html").Option("missingkey=error").
+			ParseFS(sources, "html/layout.html", "html/"+name+".html")
+		if err != nil {
+			return nil, fmt.Errorf("template %s: %w", name, err)
+		}
+		*target = parsed
+	}
+	return p, nil
 }
 
-// Field is one name and value of a form.
-type Field struct{ Name, Value string }
-
-// FormPostView sends an authorization response by form_post (OAuth 2.0 Form Post Response Mode §2).
-type FormPostView struct {
-	Action     string // the redirect URI, already matched by the caller
-	ClientName string
-	Fields     []Field
+// render writes the whole page or nothing: a template that fails half way must not leave half a form behind.
+func render[V any](w io.Writer, t *template.Template, l links, view V) error {
+	var b bytes.Buffer
+	if err := t.Execute(&b, page[V]{Links: l, View: view}); err != nil {
+		return fmt.Errorf("render %s: %w", t.Name(), err)
+	}
+	_, err := w.Write(b.Bytes())
+	return err
 }
 
-// Error renders the error page; the caller has written the status.
-func (*Pages) Error(w io.Writer, v ErrorView) error { return errors.New("not yet") }
+// Login renders the login form (ids username, password, login; error when there is a problem).
+func (p *Pages) Login(w io.Writer, v LoginView) error {
+	v.ClientName, v.ReturnTo = Plain(v.ClientName, nameLength), Plain(v.ReturnTo, 0)
+	return render(w, p.login, p.links, struct {
+		LoginView
+		ClientLinks []link
+	}{v, clientLinks(v.PolicyURI, v.TOSURI)})
+}
 
-// FormPost renders the page that posts the answer back to the client.
-func (*Pages) FormPost(w io.Writer, v FormPostView) error { return errors.New("not yet") }
+// Consent renders the question of consent (ids consent-allow, consent-deny).
+func (p *Pages) Consent(w io.Writer, v ConsentView) error {
+	v.ClientName, v.ReturnTo = Plain(v.ClientName, nameLength), Plain(v.ReturnTo, 0)
+	v.UserName = Plain(v.UserName, nameLength)
+	lines := make([]ScopeLine, len(v.Scopes))
+	for i, s := range v.Scopes {
+		lines[i] = ScopeLine{Title: Plain(s.Title, codeLength), Detail: Plain(s.Detail, messageLength)}
+	}
+	v.Scopes = lines
+	return render(w, p.consent, p.links, struct {
+		ConsentView
+		ClientLinks []link
+	}{v, clientLinks(v.PolicyURI, v.TOSURI)})
+}
 
-// Assets serves the embedded files under /assets/.
-func Assets() http.Handler { return http.NotFoundHandler() }
+// LogoutConfirm renders the question before a logout (id logout-confirm).
+func (p *Pages) LogoutConfirm(w io.Writer, v LogoutConfirmView) error {
+	v.ClientName, v.ReturnTo = Plain(v.ClientName, nameLength), Plain(v.ReturnTo, 0)
+	v.UserName = Plain(v.UserName, nameLength)
+	return render(w, p.logoutConfirm, p.links, v)
+}
+
+// LoggedOut renders the page that says nobody is logged in (id logged-out).
+func (p *Pages) LoggedOut(w io.Writer, v LoggedOutView) error {
+	return render(w, p.loggedOut, p.links, v)
+}
+
+// Error renders the error page (id error); the caller has written the status.
+func (p *Pages) Error(w io.Writer, v ErrorView) error {
+	title, message := wordsFor(v.Status)
+	if v.Title != "" {
+		title = v.Title
+	}
+	if v.Message != "" {
+		message = v.Message
+	}
+	var details []Field
+	for _, d := range []Field{{"Error code", Plain(v.Code, codeLength)}, {"Reference", Plain(v.ErrorID, codeLength)}} {
+		if d.Value != "" {
+			details = append(details, d)
+		}
+	}
+	return render(w, p.errorPage, p.links, struct {
+		Title, Message string
+		Details        []Field
+	}{Plain(title, codeLength), Plain(message, messageLength), details})
+}
+
+// FormPost renders the page that posts the answer back to the client: by script, or by its button (id continue).
+// Names and values are sent as they are. An action that is not http or https is an error.
+func (p *Pages) FormPost(w io.Writer, v FormPostView) error {
+	u, err := url.Parse(v.Action)
+	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" {
+		return errors.New("form_post: the action is no http or https URL")
+	}
+	v.ClientName = Plain(v.ClientName, nameLength)
+	return render(w, p.formPost, p.links, v)
+}
+
+// clientLinks returns the client's policy and terms, each only when it is an https URL: what a client says of itself
+// must not become a script or a download (RFC 7591 §5).
+func clientLinks(policy, tos string) []link {
+	var out []link
+	for _, l := range []link{{policy, "Privacy policy"}, {tos, "Terms of service"}} {
+		if u, err := url.Parse(l.URL); err == nil && u.Scheme == "https" && u.Host != "" && u.User == nil &&
+			!strings.ContainsFunc(l.URL, hidden) {
+			out = append(out, l)
+		}
+	}
+	return out
+}

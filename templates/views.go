@@ -1,0 +1,62 @@
+package templates
+
+// LoginView asks who sits at the browser.
+type LoginView struct {
+	Flow       string // sealed, sent back in a hidden field
+	ClientName string
+	ReturnTo   string // host or app that the person returns to
+	Username   string // fills the field; "" puts the cursor there
+	Problem    string // one sentence, "" on the first showing
+	PolicyURI  string // shown only when https
+	TOSURI     string // shown only when https
+}
+
+// ConsentView asks whether a client may have what it asks for.
+type ConsentView struct {
+	Flow       string
+	Proof      string // sealed: for whom the page was made, sent back in a hidden field
+	ClientName string
+	ReturnTo   string
+	UserName   string // of the person logged in
+	Scopes     []ScopeLine
+	// Confirm is true when everything was allowed before and only a click is wanted.
+	Confirm   bool
+	PolicyURI string
+	TOSURI    string
+}
+
+// ScopeLine is one scope in human words.
+type ScopeLine struct{ Title, Detail string }
+
+// LogoutConfirmView asks before a session ends.
+type LogoutConfirmView struct {
+	Flow       string
+	UserName   string
+	ClientName string // who asks; "" when nobody proved it
+	ReturnTo   string // "" when the person stays here
+}
+
+// LoggedOutView says that nobody is logged in.
+type LoggedOutView struct{}
+
+// ErrorView is the page for a request that cannot be sent back to its client.
+type ErrorView struct {
+	Status  int
+	Title   string // "" gives a title by status
+	Message string // one sentence for the person; "" gives one by status
+	Code    string // protocol error code, for the developer; may be empty
+	ErrorID string // request id that support can look up; may be empty
+}
+
+// Field is one name and value of a form.
+type Field struct{ Name, Value string }
+
+// FormPostView sends an authorization response by form_post (OAuth 2.0 Form Post Response Mode §2).
+type FormPostView struct {
+	Action     string // the redirect URI, already matched by the caller; http or https
+	ClientName string
+	Fields     []Field
+}
+
+// link is a link of the client's on a page.
+type link struct{ URL, Text string }
