@@ -29,12 +29,13 @@ type assets map[string]asset
 
 func (a assets) path(name string) string { return a[name].path }
 
-// loadAssets names every file by its content. The style names the mark, so the mark comes first and its name is
-// written into the style before that is hashed.
+// loadAssets names every file by its content. The style names the images, so they come first and their
+// names are written into the style before that is hashed.
 func loadAssets() (assets, error) {
 	out := assets{}
 	for _, f := range []struct{ name, contentType string }{
 		{"mark.svg", "image/svg+xml"},
+		{"seal.svg", "image/svg+xml"},
 		{"form-post.js", "text/javascript; charset=utf-8"},
 		{"signet.css", "text/css; charset=utf-8"},
 	} {
@@ -43,7 +44,9 @@ func loadAssets() (assets, error) {
 			return nil, fmt.Errorf("asset %s: %w", f.name, err)
 		}
 		if f.name == "signet.css" {
-			body = bytes.ReplaceAll(body, []byte(`"mark.svg"`), []byte(`"`+path.Base(out.path("mark.svg"))+`"`))
+			for _, name := range []string{"mark.svg", "seal.svg"} {
+				body = bytes.ReplaceAll(body, []byte(`"`+name+`"`), []byte(`"`+path.Base(out.path(name))+`"`))
+			}
 		}
 		sum := sha256.Sum256(body)
 		ext := path.Ext(f.name)
