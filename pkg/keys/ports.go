@@ -9,7 +9,8 @@ import (
 
 // Store is the home of the ring's keys. Errors: CodeNotFound, CodeConflict, CodeUnavailable.
 type Store interface {
-	// Keys returns every key that is not gone at now, oldest first.
+	// Keys returns every key, oldest first, revoked ones too, and those that are gone for signet.KeyRetention after
+	// RemoveAt: they still verify an id_token_hint.
 	Keys(ctx context.Context) ([]signet.Key, error)
 	// InsertKeys writes keys with the event in one transaction and numbers the change. When onlyIfNone is true it writes
 	// nothing and returns CodeConflict if a key of the same use and algorithm exists: two nodes that start at once on an

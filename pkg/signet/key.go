@@ -27,6 +27,10 @@ const (
 	KeyRevoked   KeyState = "revoked"
 )
 
+// KeyRetention is how long a store keeps the row of a key after RemoveAt: a key that is gone from the public set still
+// verifies an id_token_hint.
+const KeyRetention = 100 * 24 * time.Hour
+
 // Key is one key of the ring as it is stored. The state is no column: it follows from the times, so that every node
 // sees a change at the same moment without being told.
 type Key struct {
