@@ -152,28 +152,3 @@ func identityUnproven(client *signet.Client, redirectURI string) bool {
 		return true
 	}
 }
-
-// formActionSource is what a page's form-action must name so that a form, or a redirect after it, may go to
-// redirectURI (CSP3 §6.4.2): the origin of an http(s) URI, the scheme of a private-use one.
-func formActionSource(redirectURI string) string {
-	scheme, rest, _ := strings.Cut(redirectURI, ":")
-	if lower := strings.ToLower(scheme); lower != "http" && lower != "https" {
-		return scheme + ":"
-	}
-	authority := strings.TrimPrefix(rest, "//")
-	if end := strings.IndexAny(authority, "/?"); end >= 0 {
-		authority = authority[:end]
-	}
-	// Userinfo is no part of an origin, and ";" or "," would end the directive.
-	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
-		authority = authority[at+1:]
-	}
-	if strings.ContainsAny(authority, ";,'*") {
-		return ""
-	}
-	if strings.HasPrefix(authority, "[") {
-		// CSP has no grammar for an IPv6 literal: the scheme is the narrowest source that a browser understands.
-		return scheme + ":"
-	}
-	return scheme + "://" + authority
-}
