@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -115,40 +116,47 @@ func (r *Route) served() []string {
 // check reports every fault of a route that a reader of the table could not see.
 func (r *Route) check() error {
 	var faults []error
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
-	if r.Name == "" {
-		fault("no name")
-	}
-	if !r.Class.valid() {
-		fault("no class")
-	}
-	if r.Handler == nil {
-		fault("no handler")
-	}
-	if !strings.HasPrefix(r.Path, "/") || (len(r.Path) > 1 && strings.HasSuffix(r.Path, "/")) || strings.Contains(r.Path, "//") {
-		fault("path is not canonical")
-	}
-	if len(r.Methods) == 0 {
-		fault("no methods")
-	}
-	for _, method := range r.Methods {
-		if !slices.Contains(methodsAllowed, method) {
-			fault("method %q is not served", method)
+	fault := func(bad bool, text string) {
+		if bad {
+			faults = append(faults, errors.New(text))
 		}
 	}
-	switch {
-	case r.CORS < CORSNone || r.CORS > CORSClient:
-		fault("unknown CORS kind %d", r.CORS)
-	case r.CORS == CORSPublic && r.Class != ClassPublicJSON:
-		fault("CORS public is for class public-json alone")
-	case r.CORS == CORSClient && r.Class != ClassToken && r.Class != ClassAPI:
-		// A page that another origin may read is a page that it may click.
-		fault("CORS client is for classes token and api alone")
+	fault(r.Name == "", "no name")
+	fault(!r.Class.valid(), "no class")
+	fault(r.Handler == nil, "no handler")
+	fault(!canonical(r.Path), "the path is not canonical")
+	fault(len(r.Methods) == 0, "no methods")
+	for _, method := range r.Methods {
+		fault(!slices.Contains(methodsAllowed, method), "method "+strconv.Quote(method)+" is not served")
+	}
+	if err := r.checkCORS(); err != nil {
+		faults = append(faults, err)
 	}
 	if len(faults) == 0 {
 		return nil
 	}
 	return fmt.Errorf("route %q %s: %w", r.Name, r.Path, errors.Join(faults...))
+}
+
+func canonical(path string) bool {
+	return strings.HasPrefix(path, "/") && !strings.Contains(path, "//") && (path == "/" || !strings.HasSuffix(path, "/"))
+}
+
+// checkCORS allows CORS only where no cookie is read: a page that another origin may read is a page that it may click.
+func (r *Route) checkCORS() error {
+	switch r.CORS {
+	case CORSNone:
+		return nil
+	case CORSPublic:
+		if r.Class == ClassPublicJSON {
+			return nil
+		}
+	case CORSClient:
+		if r.Class == ClassToken || r.Class == ClassAPI {
+			return nil
+		}
+	}
+	return fmt.Errorf("CORS %s (%d) is not for class %s", r.CORS, r.CORS, r.Class)
 }
 
 // methodsAllowed are the methods a route may list. OPTIONS is the kit's own, TRACE and CONNECT are nobody's.
