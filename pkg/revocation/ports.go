@@ -9,14 +9,20 @@ import (
 
 // Fast is the quick home of revocation state (Redis; in `signet dev` the journal itself answers and Fast is nil).
 type Fast interface {
-	// Look asks for all keys and the epoch in one round trip. known is false when the epoch is missing: the store lost
-	// its memory and its answers mean nothing until Rebuild. found holds, per given key, the Before in Unix seconds
-	// (0: whenever issued) or is absent. Error: CodeUnavailable.
+	// Look asks for all keys (signet.RevocationKey) and the epoch, as they stood at one moment, in one round trip. known
+	// is false when the epoch is missing: the store lost its memory and its answers mean nothing until Rebuild. found
+	// holds, per given key, the Before in Unix seconds, rounded up (0: whenever issued), or is absent. No keys: the epoch
+	// alone. Error: CodeUnavailable.
 	Look(ctx context.Context, keys []string) (found map[string]int64, known bool, err error)
-	// Put writes entries, each with its own expiry; idempotent.
+	// Put writes entries, each with its own expiry; idempotent, in any order: a later Before is never put back by an
+	// earlier one. Error: CodeUnavailable; when the store refused them but still answers, it forgets its epoch, so that
+	// nobody trusts it without them.
 	Put(ctx context.Context, entries []signet.Revocation) error
-	// Rebuild writes all entries and then sets the epoch, so that a half-finished rebuild is never trusted.
-	Rebuild(ctx context.Context, entries []signet.Revocation) error
+	// Rebuild notes its beginning, calls load, writes the entries and then sets the epoch, unless the store lost its
+	// memory again since the beginning: a half-finished or outdated rebuild is never trusted. load is called after the
+	// beginning because entries read before it could miss one that was put, marked as pushed and lost in between.
+	// Errors: what load returned, or CodeUnavailable.
+	Rebuild(ctx context.Context, load func(ctx context.Context) ([]signet.Revocation, error)) error
 }
 
 // Journal is the truth in SQL. Errors: CodeUnavailable.

@@ -60,6 +60,9 @@ type Revocation struct {
 	Reason    string
 }
 
+// RevocationKey names what an entry takes back, alike in every fast home: the kind, a colon, the subject.
+func RevocationKey(kind RevocationKind, subject string) string { return string(kind) + ":" + subject }
+
 // TokenFacts is what a revocation check needs to know of a token.
 type TokenFacts struct {
 	TokenID   TokenID

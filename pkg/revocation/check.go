@@ -1,0 +1,122 @@
+package revocation
+
+import (
+	"context"
+	"time"
+
+	"github.com/signet-auth/signet/pkg/signet"
+)
+
+// Revoked reports whether any entry takes back a token with these facts. Empty facts are not looked at; the session of
+// an offline token is not either. Error: CodeUnavailable when neither the fast home nor the journal can answer: the
+// caller must refuse, never call the token active.
+func (s *Service) Revoked(ctx context.Context, facts signet.TokenFacts) (bool, error) {
+	if facts.Offline {
+		facts.SessionID = ""
+	}
+	var room [maxNames]name
+	names := namesOf(facts, room[:0])
+	if len(names) == 0 {
+		return false, nil
+	}
+	if s.fast != nil && s.trusted() {
+		if revoked, answered := s.lookFast(ctx, facts, names); answered {
+			return revoked, nil
+		}
+	}
+	entries, err := s.journal.RevocationsOf(ctx, facts)
+	if err != nil {
+		return false, signet.Unavailable(err)
+	}
+	for _, entry := range entries {
+		if names.hold(entry) && applies(entry.Kind, seconds(entry), facts.IssuedAt) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// lookFast asks the fast home. answered is false when it failed or lost its memory.
+func (s *Service) lookFast(ctx context.Context, facts signet.TokenFacts, names names) (revoked, answered bool) {
+	var room [maxNames]string
+	keys := room[:0]
+	for _, n := range names {
+		keys = append(keys, signet.RevocationKey(n.kind, n.subject))
+	}
+	found, known, err := s.fast.Look(ctx, keys)
+	if err != nil {
+		return false, false
+	}
+	if !known {
+		select {
+		case s.rebuild <- struct{}{}:
+		default: // one is due already
+		}
+		return false, false
+	}
+	for i, key := range keys {
+		if before, ok := found[key]; ok && applies(names[i].kind, before, facts.IssuedAt) {
+			return true, true
+		}
+	}
+	return false, true
+}
+
+// applies reports whether an entry takes back a token that was issued then. Client and user entries end what was
+// issued up to a second; iat has whole seconds, so a token of that very second goes too. All others end everything.
+func applies(kind signet.RevocationKind, before int64, issued time.Time) bool {
+	if before == 0 || (kind != signet.RevokedClient && kind != signet.RevokedUser) {
+		return true
+	}
+	return issued.Unix() <= before
+}
+
+// seconds is the entry's Before in Unix seconds, rounded up; 0: whenever issued.
+func seconds(entry signet.Revocation) int64 {
+	if entry.Before.IsZero() {
+		return 0
+	}
+	at := entry.Before.Unix()
+	if entry.Before.Nanosecond() > 0 {
+		at++
+	}
+	return at
+}
+
+const maxNames = 6
+
+// name is one thing that an entry could name.
+type name struct {
+	kind    signet.RevocationKind
+	subject string
+}
+
+type names []name
+
+// namesOf appends the facts that are known to room.
+func namesOf(f signet.TokenFacts, room names) names {
+	all := [maxNames]name{
+		{signet.RevokedToken, string(f.TokenID)},
+		{signet.RevokedGrant, string(f.GrantID)},
+		{signet.RevokedSession, string(f.SessionID)},
+		{signet.RevokedClient, string(f.ClientID)},
+		{signet.RevokedUser, string(f.UserID)},
+		{signet.RevokedKey, string(f.KeyID)},
+	}
+	for _, n := range all {
+		if n.subject != "" {
+			room = append(room, n)
+		}
+	}
+	return room
+}
+
+// hold reports whether the entry names one of n.
+func (n names) hold(entry signet.Revocation) bool {
+	for _, one := range n {
+		if one.kind == entry.Kind && one.subject == entry.Subject {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,14 @@
+// Package revocation answers one question: has this token been taken back? It owns the check and the way of an entry
+// from the journal to the fast home; it owns neither the journal's rows, which the acts write in their own transactions,
+// nor what makes a token valid otherwise.
+//
+//	act (SQL transaction) ─▶ journal row ─after commit─▶ Push ─▶ fast home ─▶ noted as pushed
+//	                             │                                   ▲
+//	                             └── not pushed: Run, every 400 ms ──┘   (any node)
+//
+//	Revoked ─▶ fast home, one round trip ─▶ known, and the outbox was seen empty less than 1 s ago: its answer
+//	                                     └▶ failed, memory lost, or outbox unseen: the journal ─▶ failed: CodeUnavailable
+//
+// So a token that was taken back is refused from the next request after the answer when the revoking node reached the
+// fast home, else within 1 s, and never accepted because a store is away or has lost its memory.
+package revocation

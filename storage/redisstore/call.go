@@ -1,0 +1,102 @@
+package redisstore
+
+import (
+	"context"
+	"crypto/sha1" //nolint:gosec // EVALSHA names scripts by SHA-1
+	"encoding/hex"
+	"errors"
+
+	"github.com/redis/go-redis/v9"
+)
+
+var errBreakerOpen = errors.New("redis did not answer lately")
+
+// exec sends the commands in one round trip, under the deadline and behind the breaker. nil means that every command
+// was answered, if only by nil: the caller reads each result. Error: CodeUnavailable.
+func (s *Store) exec(ctx context.Context, cmds ...redis.Cmder) error {
+	if err := ctx.Err(); err != nil {
+		return unavailable("redis_not_asked", err)
+	}
+	if !s.breaker.allow(s.elapsed()) {
+		return unavailable("redis_breaker_open", errBreakerOpen)
+	}
+	limited, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if len(cmds) == 1 {
+		_ = s.client.Process(limited, cmds[0])
+	} else {
+		pipe := s.client.Pipeline()
+		for _, cmd := range cmds {
+			_ = pipe.Process(limited, cmd)
+		}
+		_, _ = pipe.Exec(limited)
+	}
+	return s.settle(ctx, firstError(cmds))
+}
+
+// settle tells the breaker how a call ended and gives its error the code.
+func (s *Store) settle(ctx context.Context, err error) error {
+	var reply redis.Error
+	switch {
+	case err == nil:
+		s.breaker.succeeded()
+		return nil
+	case errors.As(err, &reply):
+		// Redis answered, with a refusal (OOM, READONLY, LOADING): it is alive, and quick.
+		s.breaker.succeeded()
+		return unavailable("redis_refused", err)
+	case ctx.Err() != nil:
+		// The caller went away or had less time than we give Redis. That says nothing of Redis: were it counted, five
+		// clients that hang up would cut everybody off.
+		return unavailable("redis_not_awaited", err)
+	}
+	if s.breaker.failed(s.elapsed()) {
+		s.log.ErrorContext(ctx, "redis does not answer; calls fail at once until it does", "error", err)
+	}
+	return unavailable("redis_failed", err)
+}
+
+// firstError returns the first failure that is not the answer nil.
+func firstError(cmds []redis.Cmder) error {
+	for _, cmd := range cmds {
+		if err := cmd.Err(); err != nil && !errors.Is(err, redis.Nil) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) elapsed() int64 { return int64(s.now().Sub(s.started)) }
+
+// script is a Lua script and its name for EVALSHA.
+type script struct {
+	source, sha string
+}
+
+func newScript(source string) script {
+	sum := sha1.Sum([]byte(source)) //nolint:gosec // the protocol's name of the script
+	return script{source: source, sha: hex.EncodeToString(sum[:])}
+}
+
+// command is the script as one command on keys of one slot.
+func (sc script) command(ctx context.Context, name, body string, keys []string, args []any) *redis.Cmd {
+	all := make([]any, 0, 3+len(keys)+len(args))
+	all = append(all, name, body, len(keys))
+	for _, key := range keys {
+		all = append(all, key)
+	}
+	cmd := redis.NewCmd(ctx, append(all, args...)...)
+	cmd.SetFirstKeyPos(3)
+	return cmd
+}
+
+// eval runs a script: one round trip, two when this server does not know the script yet. Error: CodeUnavailable.
+func (s *Store) eval(ctx context.Context, sc script, keys []string, args ...any) (*redis.Cmd, error) {
+	cmd := sc.command(ctx, "evalsha", sc.sha, keys, args)
+	err := s.exec(ctx, cmd)
+	if redis.HasErrorPrefix(err, "NOSCRIPT") {
+		cmd = sc.command(ctx, "eval", sc.source, keys, args)
+		err = s.exec(ctx, cmd)
+	}
+	return cmd, err
+}

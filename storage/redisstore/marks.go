@@ -1,0 +1,206 @@
+package redisstore
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/signet-auth/signet/pkg/signet"
+)
+
+const (
+	// buckets spread the marks over the shards of a Cluster. A mark and the epoch it is judged by share a hash tag, and
+	// so a shard, and so one fate. Never change the number: the same mark must find the same bucket on every node.
+	buckets = 16
+
+	// A clock may run ahead of ours by this much: the leeway of assertions and proofs, and of signed requests. What was
+	// accepted before the memory was lost can claim to be issued that much later than it was.
+	leadAssertion = 10 * time.Second
+	leadOther     = 60 * time.Second
+)
+
+// claimSource sets a missing or foreign epoch to the run id of this server and the caller's time, and returns the epoch
+// that stands then. It never moves an epoch back. KEYS: epoch. ARGV: Unix milliseconds.
+const claimSource = `
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+local at = tonumber(ARGV[1])
+local stands = redis.call('GET', KEYS[1])
+if stands then
+  local owner, since = string.match(stands, '^(%x+) (%d+)$')
+  if owner == run then return stands end
+  if since and tonumber(since) > at then at = tonumber(since) end
+end
+local epoch = run .. ' ' .. string.format('%.0f', at)
+redis.call('SET', KEYS[1], epoch)
+return epoch`
+
+// replaceSource puts a new mark in the place of one that is over. KEYS: mark. ARGV: old value, new value, PXAT.
+const replaceSource = `
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PXAT', ARGV[3])
+return 1`
+
+// Marks is the home of replay marks in Redis.
+type Marks struct {
+	s       *Store
+	tags    [buckets]string // what stands before a mark's hash
+	epochs  [buckets]string
+	claim   script
+	replace script
+}
+
+func newMarks(s *Store) *Marks {
+	m := &Marks{s: s, claim: newScript(claimSource), replace: newScript(replaceSource)}
+	for i := range buckets {
+		m.tags[i] = s.prefix + "{m" + strconv.Itoa(i) + "}:"
+		m.epochs[i] = m.tags[i] + "epoch"
+	}
+	return m
+}
+
+// initialise sets the epochs that are missing, when the store starts and not when the first caller comes, so that the
+// wait of an empty Redis is over sooner.
+func (m *Marks) initialise(ctx context.Context) error {
+	gets := make([]redis.Cmder, buckets)
+	for i, key := range m.epochs {
+		gets[i] = redis.NewStringCmd(ctx, "get", key)
+	}
+	if err := m.s.exec(ctx, gets...); err != nil {
+		return err
+	}
+	for i, get := range gets {
+		if get.Err() == nil {
+			continue
+		}
+		if _, err := m.claimEpoch(ctx, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Use accepts a mark once until it expires, in one round trip.
+// Errors: CodeUsed (second use, or it is over already), CodeUnavailable (Redis failed: nothing is accepted that is not
+// recorded; or, with Reason "marks_memory_lost", Redis forgot what was used before and the mark may be among it).
+//
+// The epoch is read after the mark is set. Were it read before, a FLUSHALL between the two would let a used mark pass
+// on the word of an epoch that is gone.
+func (m *Marks) Use(ctx context.Context, mark signet.Mark) error {
+	now, expires := m.s.now().UnixMilli(), mark.ExpiresAt.UnixMilli()
+	if expires <= now {
+		// It cannot be presented any more; storing it would mean nothing, and without a record it could be used often.
+		return &signet.Error{Code: signet.CodeUsed, Reason: "mark_expired"}
+	}
+	bucket, key := m.key(mark)
+	value := m.value(expires)
+	set := redis.NewStringCmd(ctx, "set", key, value, "nx", "get", "pxat", m.s.keepUntil(expires))
+	epoch := redis.NewStringCmd(ctx, "get", m.epochs[bucket])
+	if err := m.s.exec(ctx, set, epoch); err != nil {
+		return err
+	}
+
+	if errors.Is(epoch.Err(), redis.Nil) {
+		// Even if somebody else sets an epoch at once, our SET may have been before the loss: nothing is accepted.
+		if _, err := m.claimEpoch(ctx, bucket); err != nil {
+			return err
+		}
+		return memoryLost(nil)
+	}
+	since, err := parseEpoch(epoch.Val())
+	if err != nil {
+		return memoryLost(err)
+	}
+	// Before "used": a caller that tries the same assertion again after a loss is no replay to be alarmed about.
+	if mark.IssuedAt.UnixMilli() <= since+lead(mark.Space).Milliseconds() {
+		return memoryLost(nil)
+	}
+
+	old, err := set.Result()
+	switch {
+	case errors.Is(err, redis.Nil):
+		return nil
+	case old == value:
+		return nil // our own first attempt, repeated by the driver after a redirect
+	case !over(old, now):
+		return &signet.Error{Code: signet.CodeUsed}
+	}
+	return m.takeOver(ctx, key, old, value, expires)
+}
+
+// takeOver uses a mark anew whose earlier use has expired but was not yet collected. One of many callers wins.
+func (m *Marks) takeOver(ctx context.Context, key, old, value string, expires int64) error {
+	cmd, err := m.s.eval(ctx, m.replace, []string{key}, old, value, m.s.keepUntil(expires))
+	if err != nil {
+		return err
+	}
+	if n, err := cmd.Int64(); err != nil || n != 1 {
+		return &signet.Error{Code: signet.CodeUsed, Cause: err}
+	}
+	return nil
+}
+
+// claimEpoch moves a missing epoch to now. The time is taken here, after the loss was seen: a time from before the
+// question could lie before the last mark that was accepted and lost.
+func (m *Marks) claimEpoch(ctx context.Context, bucket int) (int64, error) {
+	cmd, err := m.s.eval(ctx, m.claim, []string{m.epochs[bucket]}, m.s.now().UnixMilli())
+	if err != nil {
+		return 0, err
+	}
+	text, err := cmd.Text()
+	if err != nil {
+		return 0, unavailable("redis_refused", err)
+	}
+	m.s.log.WarnContext(ctx, "replay marks start anew: what was issued before is refused", "bucket", bucket, "epoch", text)
+	return parseEpoch(text)
+}
+
+// key hashes space and key, so that neither their length nor their bytes matter, and picks the bucket.
+func (m *Marks) key(mark signet.Mark) (bucket int, key string) {
+	var stack [256]byte
+	text := append(stack[:0], mark.Space...)
+	text = append(text, 0)
+	text = append(text, mark.Key...)
+	sum := sha256.Sum256(text)
+	bucket = int(sum[0]) % buckets
+	var out [96]byte
+	name := append(out[:0], m.tags[bucket]...)
+	return bucket, string(base64.RawURLEncoding.AppendEncode(name, sum[:]))
+}
+
+// value is the expiry and the request id.
+func (m *Marks) value(expires int64) string {
+	var out [64]byte
+	text := strconv.AppendInt(out[:0], expires, 10)
+	text = append(text, ' ')
+	text = append(text, m.s.idStart...)
+	text = append(text, '-')
+	return string(strconv.AppendUint(text, m.s.idNext.Add(1), 36))
+}
+
+// over reports whether a stored mark has expired. What cannot be read has not.
+func over(value string, now int64) bool {
+	text, _, _ := strings.Cut(value, " ")
+	expires, err := strconv.ParseInt(text, 10, 64)
+	return err == nil && expires <= now
+}
+
+func parseEpoch(text string) (since int64, err error) {
+	_, at, _ := strings.Cut(text, " ")
+	return strconv.ParseInt(at, 10, 64)
+}
+
+func lead(space string) time.Duration {
+	switch space {
+	case "assertion", "dpop":
+		return leadAssertion
+	}
+	return leadOther
+}
+
+func memoryLost(cause error) error { return unavailable("marks_memory_lost", cause) }
