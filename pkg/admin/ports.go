@@ -58,6 +58,8 @@ type Keys interface {
 	List(ctx context.Context) ([]KeyInfo, error)
 	Rotate(ctx context.Context, alg string, event signet.Event) (signet.KeyID, error)
 	Revoke(ctx context.Context, id signet.KeyID, event signet.Event) error
+	// Rewrap seals every key anew under the current key-encryption key and returns how many it changed.
+	Rewrap(ctx context.Context) (int, error)
 }
 
 // KeyInfo is what may be shown of a key.
@@ -68,7 +70,16 @@ type Passwords interface {
 	Hash(ctx context.Context, password string) (phc string, err error)
 }
 
-// Audit reads history.
+// Audit reads history, and writes it for acts that have no transaction of their own.
 type Audit interface {
+	// ListEvents returns events, the newest first, older than the event after ("" starts with the newest).
 	ListEvents(ctx context.Context, after string, limit int) ([]signet.Event, error)
+	Record(ctx context.Context, event signet.Event) error
+}
+
+// Tokens tells which client a client_credentials access token for the admin API belongs to. It checks signature, type,
+// issuer, audience (the admin API), times and revocation, and that the client is a live one with Admin set.
+// Errors: CodeInvalidToken, CodeUnavailable.
+type Tokens interface {
+	AdminClient(ctx context.Context, raw string) (signet.ClientID, error)
 }

@@ -23,6 +23,7 @@ const (
 	EventClientEnabled   EventKind = "client.enabled"
 	EventSecretRotated   EventKind = "client_secret.rotated"
 	EventUserCreated     EventKind = "user.created"
+	EventUserUpdated     EventKind = "user.updated"
 	EventUserDisabled    EventKind = "user.disabled"
 	EventUserEnabled     EventKind = "user.enabled"
 	EventPasswordChanged EventKind = "user.password_changed"

@@ -1,0 +1,283 @@
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"regexp"
+	"time"
+
+	"github.com/signet-auth/signet/pkg/signet"
+	"github.com/signet-auth/signet/pkg/web"
+)
+
+// clientInput is the body of a create or a replace: RFC 7591 metadata, signet's members, and admin.
+type clientInput struct {
+	ClientID signet.ClientID `json:"client_id"`
+	signet.ClientMetadata
+	Admin bool `json:"admin"`
+}
+
+// clientReplace takes back what a GET gave, so that read, edit, write works: the members that only signet sets are
+// read over.
+type clientReplace struct {
+	clientInput
+	IssuedAt  json.RawMessage `json:"client_id_issued_at"`
+	Disabled  json.RawMessage `json:"disabled"`
+	Secrets   json.RawMessage `json:"secrets"`
+	CreatedAt json.RawMessage `json:"created_at"`
+	UpdatedAt json.RawMessage `json:"updated_at"`
+	Version   json.RawMessage `json:"version"`
+}
+
+// clientView is a client on the wire. The secret is in the answer that makes it and in no other.
+type clientView struct {
+	ClientID     signet.ClientID `json:"client_id"`
+	ClientSecret string          `json:"client_secret,omitempty"`
+	// SecretExpiresAt is required beside a secret (RFC 7591 §3.2.1); 0: it does not expire.
+	SecretExpiresAt *int64 `json:"client_secret_expires_at,omitempty"`
+	IssuedAt        int64  `json:"client_id_issued_at"`
+	signet.ClientMetadata
+	Admin     bool         `json:"admin"`
+	Disabled  bool         `json:"disabled"`
+	Secrets   []secretView `json:"secrets,omitempty"`
+	CreatedAt time.Time    `json:"created_at"`
+	UpdatedAt time.Time    `json:"updated_at"`
+	Version   int64        `json:"version"`
+}
+
+type secretView struct {
+	ID        string     `json:"id"`
+	CreatedAt time.Time  `json:"created_at"`
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+}
+
+func viewClient(c *signet.Client, secret signet.Secret) clientView {
+	view := clientView{ClientID: c.ID, IssuedAt: c.CreatedAt.Unix(), ClientMetadata: c.ClientMetadata, Admin: c.Admin,
+		Disabled: c.Disabled(), CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt, Version: c.Version}
+	for _, s := range c.Secrets {
+		view.Secrets = append(view.Secrets, secretView{s.ID, s.CreatedAt, s.ExpiresAt})
+	}
+	if secret != "" {
+		view.ClientSecret, view.SecretExpiresAt = secret.Reveal(), new(int64)
+	}
+	return view
+}
+
+func writeClient(c *call, status int, client *signet.Client, secret signet.Secret) {
+	c.w.Header().Set("ETag", etag(client.Version))
+	web.WriteJSON(c.w, status, viewClient(client, secret))
+}
+
+func (a *Admin) listClients(c *call) error {
+	page, err := a.page(c.r, "clients")
+	if err != nil {
+		return err
+	}
+	clients, err := a.o.Clients.ListClients(c.ctx(), page.After, page.Limit)
+	if err != nil {
+		return err
+	}
+	views, last := make([]clientView, 0, len(clients)), ""
+	for i := range clients {
+		views = append(views, viewClient(&clients[i], ""))
+		last = string(clients[i].ID)
+	}
+	writeList(c, "clients", views, a.nextPage("clients", page, len(clients), last))
+	return nil
+}
+
+// clientIDs are what an operator may choose; without a choice signet makes a UUID. The set is narrow because the id
+// stands in URLs, in file names and, as client:{id}, in sub.
+var clientIDs = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+
+func (a *Admin) createClient(c *call) error {
+	var in clientInput
+	if err := decode(c.r, &in); err != nil {
+		return err
+	}
+	if in.ClientID == "" {
+		in.ClientID = signet.NewClientID()
+	}
+	if !clientIDs.MatchString(string(in.ClientID)) {
+		return badRequest("client_id", "The client_id may have letters, digits, dot, underscore and hyphen, 100 at most.")
+	}
+	if err := a.metadata(&in.ClientMetadata, in.Admin); err != nil {
+		return err
+	}
+	now := a.o.Now()
+	client := &signet.Client{ID: in.ClientID, ClientMetadata: in.ClientMetadata, Admin: in.Admin, CreatedAt: now, UpdatedAt: now, Version: 1}
+	var secret signet.Secret
+	if usesSecret(&in.ClientMetadata) {
+		secret = a.addSecret(client, now)
+	}
+	event := a.event(c, signet.EventClientCreated, "client:"+string(client.ID))
+	event.ClientID = client.ID
+	if err := a.o.Clients.InsertClient(c.ctx(), client, event); err != nil {
+		return err
+	}
+	c.w.Header().Set("Location", "/admin/v1/clients/"+string(client.ID))
+	writeClient(c, http.StatusCreated, client, secret)
+	return nil
+}
+
+func usesSecret(m *signet.ClientMetadata) bool {
+	return m.TokenEndpointAuthMethod == signet.AuthSecretBasic || m.TokenEndpointAuthMethod == signet.AuthSecretPost
+}
+
+func (a *Admin) addSecret(client *signet.Client, now time.Time) signet.Secret {
+	secret := signet.NewSecret(signet.SecretClient)
+	client.Secrets = append(client.Secrets, signet.ClientSecret{ID: signet.NewID(), Hash: a.o.HashKeys().Hash(secret.Reveal()), CreatedAt: now})
+	return secret
+}
+
+// client reads the record of the path. Records of a store are shared: the copy may be changed.
+func (a *Admin) client(c *call) (*signet.Client, error) {
+	if err := noQuery(c.r); err != nil {
+		return nil, err
+	}
+	id := c.r.PathValue("client_id")
+	if !clientIDs.MatchString(id) {
+		return nil, signet.ErrNotFound
+	}
+	found, err := a.o.Clients.Client(c.ctx(), signet.ClientID(id))
+	if err != nil {
+		return nil, err
+	}
+	own := *found
+	return &own, nil
+}
+
+func (a *Admin) getClient(c *call) error {
+	client, err := a.client(c)
+	if err != nil {
+		return err
+	}
+	writeClient(c, http.StatusOK, client, "")
+	return nil
+}
+
+// putClient replaces the metadata as a whole (RFC 7592 §2.2): what is left out returns to its default.
+func (a *Admin) putClient(c *call) error {
+	client, err := a.client(c)
+	if err != nil {
+		return err
+	}
+	if err := matchVersion(c.r, client.Version); err != nil {
+		return err
+	}
+	var in clientReplace
+	if err := decode(c.r, &in); err != nil {
+		return err
+	}
+	if in.ClientID != "" && in.ClientID != client.ID {
+		return badRequest("client_id", "The client_id cannot be changed.")
+	}
+	if err := a.metadata(&in.ClientMetadata, in.Admin); err != nil {
+		return err
+	}
+	if client.Public() != (in.TokenEndpointAuthMethod == signet.AuthNone) {
+		// What was issued to one kind must not be usable under the rules of the other.
+		return badRequest("auth_method", "A public client cannot become confidential, nor the reverse: create another.")
+	}
+	client.ClientMetadata, client.Admin = in.ClientMetadata, in.Admin
+	if !usesSecret(&client.ClientMetadata) {
+		client.Secrets = nil
+	}
+	return a.update(c, client, "", signet.EventClientUpdated)
+}
+
+// update writes a changed client and answers with it.
+func (a *Admin) update(c *call, client *signet.Client, secret signet.Secret, kind signet.EventKind) error {
+	client.UpdatedAt = a.o.Now()
+	event := a.event(c, kind, "client:"+string(client.ID))
+	event.ClientID = client.ID
+	if err := a.o.Clients.UpdateClient(c.ctx(), client, event); err != nil {
+		if errors.Is(err, signet.ErrConflict) {
+			return &signet.Error{Code: codeStale, Reason: "changed_meanwhile", Cause: err}
+		}
+		return err
+	}
+	stored, err := a.o.Clients.Client(c.ctx(), client.ID)
+	if err != nil {
+		return err
+	}
+	writeClient(c, http.StatusOK, stored, secret)
+	return nil
+}
+
+// overlap is how long the secret of before lives on beside a new one, unless the call says otherwise.
+const (
+	overlap    = 24 * time.Hour
+	maxOverlap = 90 * 24 * time.Hour
+)
+
+// rotateSecret adds a secret and lets the one before it expire, so that a client can be changed over without an outage.
+func (a *Admin) rotateSecret(c *call) error {
+	client, err := a.client(c)
+	if err != nil {
+		return err
+	}
+	in := struct {
+		Overlap *signet.Seconds `json:"overlap"` // seconds that the secret of before lives on; 0 ends it now
+	}{}
+	if err := decode(c.r, &in); err != nil {
+		return err
+	}
+	if !usesSecret(&client.ClientMetadata) {
+		return badRequest("auth_method", "This client has no secret.")
+	}
+	keep := overlap
+	if in.Overlap != nil {
+		if keep = in.Overlap.Duration(); *in.Overlap < 0 || keep > maxOverlap {
+			return badRequest("overlap", "The overlap must be 0 to %d seconds.", int(maxOverlap/time.Second))
+		}
+	}
+	now := a.o.Now()
+	ends := now.Add(keep)
+	var live []signet.ClientSecret
+	for _, s := range client.Secrets {
+		if s.ExpiresAt != nil && !now.Before(*s.ExpiresAt) || keep == 0 {
+			continue
+		}
+		if s.ExpiresAt == nil || s.ExpiresAt.After(ends) {
+			s.ExpiresAt = &ends
+		}
+		live = append(live, s)
+	}
+	if len(live) > 1 {
+		return signet.NewError(signet.CodeConflict, "Two secrets are live: wait for the older one, or send overlap 0 to end both.", "secrets_live")
+	}
+	client.Secrets = live
+	secret := a.addSecret(client, now)
+	return a.update(c, client, secret, signet.EventSecretRotated)
+}
+
+func (a *Admin) disableClient(c *call) error {
+	return a.setClientDisabled(c, true, signet.EventClientDisabled)
+}
+
+func (a *Admin) enableClient(c *call) error {
+	return a.setClientDisabled(c, false, signet.EventClientEnabled)
+}
+
+func (a *Admin) setClientDisabled(c *call, disabled bool, kind signet.EventKind) error {
+	client, err := a.client(c)
+	if err != nil {
+		return err
+	}
+	if err := empty(c.r); err != nil {
+		return err
+	}
+	event := a.event(c, kind, "client:"+string(client.ID))
+	event.ClientID = client.ID
+	if err := a.o.Clients.SetClientDisabled(c.ctx(), client.ID, disabled, event); err != nil {
+		return err
+	}
+	stored, err := a.o.Clients.Client(c.ctx(), client.ID)
+	if err != nil {
+		return err
+	}
+	writeClient(c, http.StatusOK, stored, "")
+	return nil
+}
