@@ -1,0 +1,223 @@
+package clientauth
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/signet-auth/signet/pkg/signet"
+)
+
+// refused is the public message of every failed authentication, whatever was wrong.
+const refused = "Client authentication failed."
+
+// Request is what an endpoint received.
+type Request struct {
+	Params        url.Values // form parameters, already flat and validated
+	Authorization []string   // all values of the Authorization header
+	Address       netip.Addr // of the caller, behind trusted proxies
+}
+
+// Result tells who called. It is never nil: beside an error Client is set when the client is known, so that the caller
+// can restrict CORS and write that client's error style.
+type Result struct {
+	Client       *signet.Client
+	Method       signet.AuthMethod
+	AssertionJTI string // private_key_jwt: the assertion's jti
+	// RetryAfter goes with CodeTooMany, in seconds.
+	RetryAfter int
+}
+
+// Options are what an Authenticator needs; all are required.
+type Options struct {
+	Clients  Clients
+	Marks    Marks
+	Failures Failures
+	Alarms   Alarms
+	HashKeys func() signet.HashKeys
+	// Issuer is the one audience of assertions (RFC 10070).
+	Issuer string
+	// TokenEndpoints are the URLs of the token endpoint under all mounts, for clients with assertion_audience:
+	// token_endpoint.
+	TokenEndpoints []string
+	Now            func() time.Time
+}
+
+// Authenticator proves clients.
+type Authenticator struct {
+	clients        Clients
+	marks          Marks
+	failures       Failures
+	alarms         Alarms
+	hashKeys       func() signet.HashKeys
+	issuer         string
+	tokenEndpoints []string
+	now            func() time.Time
+	checks         []check
+	sets           *keySets
+	decoys         decoys
+}
+
+// New checks the options.
+func New(o Options) (*Authenticator, error) {
+	if o.Clients == nil || o.Marks == nil || o.Failures == nil || o.Alarms == nil || o.HashKeys == nil || o.Now == nil {
+		return nil, errors.New("clientauth: Clients, Marks, Failures, Alarms, HashKeys and Now are required")
+	}
+	if o.Issuer == "" || len(o.TokenEndpoints) == 0 {
+		return nil, errors.New("clientauth: Issuer and TokenEndpoints are required")
+	}
+	decoys, err := newDecoys()
+	if err != nil {
+		return nil, err
+	}
+	return &Authenticator{
+		clients: o.Clients, marks: o.Marks, failures: o.Failures, alarms: o.Alarms, hashKeys: o.HashKeys,
+		issuer: o.Issuer, tokenEndpoints: slices.Clone(o.TokenEndpoints), now: o.Now,
+		checks: assertionChecks(), sets: newKeySets(), decoys: decoys,
+	}, nil
+}
+
+// Authenticate proves the client of a request (RFC 6749 §2.3, RFC 7523 §3). Errors: CodeInvalidRequest (no single
+// method), CodeInvalidClient, CodeTooMany (Result.RetryAfter), CodeUnavailable; for clients registered with
+// assertion_error: document also CodeUnauthorizedClient and CodeInvalidGrant.
+func (a *Authenticator) Authenticate(ctx context.Context, req Request) (*Result, error) {
+	result := &Result{}
+	// 1. Exactly one method.
+	cred, err := present(req)
+	if err != nil {
+		if signet.CodeOf(err) == signet.CodeInvalidClient {
+			return a.countRefusal(ctx, result, err, networkKey(req.Address))
+		}
+		return result, err
+	}
+	result.Method = cred.method
+	// 2. This client from this network has not failed too often. The network alone is looked at only after a failure
+	// (countRefusal), so that a neighbour who guesses cannot lock out whoever knows the secret.
+	if wait, too := a.failures.Refused(ctx, clientKey(cred.id, req.Address)); too {
+		result.RetryAfter = wait
+		return result, tooMany()
+	}
+	// 3. The record.
+	client, err := a.find(ctx, cred.id)
+	if err != nil {
+		return result, err
+	}
+	result.Client = client
+	// 4. What holds for every method, then the credential itself. Whoever fails early waits as long as the others.
+	now := a.now()
+	failed := admissible(client, cred, req.Address)
+	if failed != nil {
+		a.pretend(cred)
+	} else {
+		failed = a.prove(ctx, client, cred, req.Address, now, result)
+	}
+	if failed == nil {
+		return result, nil
+	}
+	err = failed.error(client)
+	if !failed.counts() {
+		return result, err
+	}
+	keys := []string{networkKey(req.Address)}
+	if client != nil {
+		keys = append(keys, clientKey(client.ID, req.Address))
+	}
+	return a.countRefusal(ctx, result, err, keys...)
+}
+
+// find returns nil for an unknown client.
+func (a *Authenticator) find(ctx context.Context, id signet.ClientID) (*signet.Client, error) {
+	if !plausibleID(string(id)) {
+		return nil, nil
+	}
+	client, err := a.clients.Client(ctx, id)
+	if errors.Is(err, signet.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, &signet.Error{Code: signet.CodeUnavailable, Reason: "client_store", Cause: err}
+	}
+	return client, nil
+}
+
+// admissible is what must hold before any credential is looked at.
+func admissible(client *signet.Client, cred *credential, from netip.Addr) *refusal {
+	switch {
+	case client == nil:
+		return &refusal{stage: stageClient, reason: "client_unknown"}
+	case client.Disabled():
+		return &refusal{stage: stageClient, reason: "client_disabled"}
+	// OIDC Registration §2: the registered method is the only one. A client that could choose would have the weakest.
+	case cred.method != client.TokenEndpointAuthMethod:
+		return &refusal{stage: stageClient, reason: "method_not_registered"}
+	case !allowedFrom(client.AllowedNetworks, from):
+		return &refusal{stage: stageClient, reason: "network_not_allowed"}
+	default:
+		return nil
+	}
+}
+
+// allowedFrom reports whether the address is in one of the networks. A network that cannot be read allows nothing.
+func allowedFrom(networks []string, from netip.Addr) bool {
+	if len(networks) == 0 {
+		return true
+	}
+	from = from.Unmap()
+	return slices.ContainsFunc(networks, func(text string) bool {
+		network, err := netip.ParsePrefix(text)
+		return err == nil && network.Contains(from)
+	})
+}
+
+// prove looks at the credential.
+func (a *Authenticator) prove(ctx context.Context, client *signet.Client, cred *credential, from netip.Addr, now time.Time, result *Result) *refusal {
+	switch cred.method {
+	case signet.AuthNone:
+		return nil
+	case signet.AuthSecretBasic, signet.AuthSecretPost:
+		if !a.secretMatches(client, cred.secret, now) {
+			return &refusal{stage: stageClient, reason: "secret_wrong"}
+		}
+		return nil
+	case signet.AuthPrivateKeyJWT:
+		p := &proof{assertion: cred.assertion, client: client, bodyID: cred.bodyID, from: from, now: now}
+		if failed := a.checkAssertion(ctx, p); failed != nil {
+			return failed
+		}
+		result.AssertionJTI = p.assertion.claims.jti
+		return nil
+	default:
+		return &refusal{stage: stageClient, reason: "method_unknown"}
+	}
+}
+
+// secretMatches compares with every live secret, without stopping at the first.
+func (a *Authenticator) secretMatches(client *signet.Client, secret string, now time.Time) bool {
+	keys := a.hashKeys()
+	matched := false
+	for i := range client.Secrets {
+		live := &client.Secrets[i]
+		ok := keys.Verify(secret, live.Hash)
+		if ok && (live.ExpiresAt == nil || now.Before(*live.ExpiresAt)) {
+			matched = true
+		}
+	}
+	if len(client.Secrets) == 0 {
+		keys.Verify(secret, signet.SecretHash{KeyID: keys.Current})
+	}
+	return matched
+}
+
+// pretend does the work that a real credential would have cost, so that the time does not tell which clients exist.
+func (a *Authenticator) pretend(cred *credential) {
+	switch cred.method {
+	case signet.AuthSecretBasic, signet.AuthSecretPost:
+		keys := a.hashKeys()
+		keys.Verify(cred.secret, signet.SecretHash{KeyID: keys.Current})
+	case signet.AuthPrivateKeyJWT:
+		a.decoys.verify(cred.assertion)
+	}
+}
