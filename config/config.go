@@ -30,6 +30,9 @@ type Config struct {
 	// "postgres" (one insert each; independent of Redis). All nodes must say the same; never change it while tokens of
 	// before are presented.
 	ReplayMarks string `koanf:"replay_marks"`
+	// RateLimits is "on", or "off" for a load test: how much one network may ask of this process. It protects the
+	// process, not a secret: failed logins and credentials are counted all the same.
+	RateLimits string `koanf:"rate_limits"`
 	// Passwords bounds the work that password hashing may cost.
 	Passwords Passwords `koanf:"passwords"`
 	// Log is what is written to standard error.
@@ -101,7 +104,7 @@ type Redis struct {
 // Keys says how the ring of keys is kept.
 type Keys struct {
 	// KEKFile holds the key-encryption keys, one "name=base64" a line, 32 bytes each, the current one first and those
-	// of before after it. "#" starts a comment. `openssl rand -base64 32` makes one.
+	// of before after it. Names may have letters, digits, dot, underscore and hyphen. "#" starts a comment. `openssl rand -base64 32` makes one.
 	KEKFile string `koanf:"kek_file" example:"/etc/signet/kek"`
 	// KEK is the same for the environment (SIGNET_KEYS__KEK), separated by commas: "2026=base64,2025=base64".
 	KEK Secret `koanf:"kek"`
@@ -116,7 +119,7 @@ type Keys struct {
 
 // Lifetimes are the defaults of what is issued.
 type Lifetimes struct {
-	// Code is the life of an authorization code, at most 10m.
+	// Code is the life of an authorization code, at most 1m.
 	Code Duration `koanf:"code"`
 	// AccessToken is the life of an access token of a person, at most 24h.
 	AccessToken Duration `koanf:"access_token"`

@@ -12,6 +12,7 @@ func Defaults() Config {
 		Redis:       Redis{Mode: "single", Prefix: "signet:"},
 		Keys:        Keys{RotateEvery: Duration{720 * time.Hour}, JWKSMaxAge: Duration{15 * time.Minute}},
 		ReplayMarks: "redis",
+		RateLimits:  "on",
 		Lifetimes: Lifetimes{
 			Code:              Duration{time.Minute},
 			AccessToken:       Duration{time.Hour},

@@ -7,10 +7,13 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 )
+
+var kekNames = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 // KEKs are the key-encryption keys by name, 32 bytes each.
 type KEKs map[string][]byte
@@ -41,6 +44,7 @@ func (c *Config) validate() Problems {
 	c.validateKeys(add)
 	c.validateTimes(add)
 	oneOf(add, "replay_marks", c.ReplayMarks, "redis", "postgres")
+	oneOf(add, "rate_limits", c.RateLimits, "on", "off")
 	oneOf(add, "log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf(add, "log.format", c.Log.Format, "json", "text")
 	if c.Passwords.Workers < 0 || c.Passwords.Workers > 256 {
@@ -124,7 +128,7 @@ func (c *Config) validateTimes(add adder) {
 		value    Duration
 		min, max time.Duration
 	}{
-		{"lifetimes.code", c.Lifetimes.Code, 5 * time.Second, 10 * time.Minute},
+		{"lifetimes.code", c.Lifetimes.Code, 5 * time.Second, time.Minute},
 		{"lifetimes.access_token", c.Lifetimes.AccessToken, time.Minute, day},
 		{"lifetimes.client_credentials", c.Lifetimes.ClientCredentials, time.Minute, day},
 		{"lifetimes.id_token", c.Lifetimes.IDToken, time.Minute, day},
@@ -204,7 +208,7 @@ func (c *Config) parseKEKs() (KEKs, string, error) {
 			continue
 		}
 		name, encoded, ok := strings.Cut(line, "=")
-		if name = strings.TrimSpace(name); !ok || name == "" {
+		if name = strings.TrimSpace(name); !ok || !kekNames.MatchString(name) {
 			return nil, "", fmt.Errorf(`entry %d is not "name=base64"`, i+1)
 		}
 		key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(encoded))
