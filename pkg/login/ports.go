@@ -62,3 +62,10 @@ type Hints interface {
 type Events interface {
 	Record(ctx context.Context, event signet.Event) error
 }
+
+// Sealer encrypts what a browser keeps for us: implemented by pkg/keys. Open refuses what was altered or sealed for
+// another purpose.
+type Sealer interface {
+	Seal(purpose string, plain []byte) (string, error)
+	Open(purpose, sealed string) ([]byte, error)
+}

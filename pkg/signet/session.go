@@ -63,3 +63,10 @@ type Consent struct {
 	GrantedAt   time.Time
 	ConfirmedAt time.Time
 }
+
+// What a password login is called: acr is advertised in the metadata (acr_values_supported) and echoed in ID tokens,
+// amr is from RFC 8176 §2.
+const (
+	ACRPassword = "urn:signet:acr:password"
+	AMRPassword = "pwd"
+)

@@ -1,0 +1,101 @@
+package login
+
+import (
+	"context"
+	"encoding/hex"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/signet-auth/signet/pkg/web"
+)
+
+// Limits of guesses within window. A browser that is known for a name counts alone (limitKnown) and looks at none of
+// the others: whatever strangers do to a name or a network, its owner gets in from a browser used before. Strangers
+// share the three others.
+const (
+	window = 15 * time.Minute
+
+	limitKnown       = 10  // one name at one known browser
+	limitNameNetwork = 10  // one name from one /24 or /64
+	limitNetwork     = 300 // all names from one /24 or /64 (ENU-04)
+	limitName        = 50  // one name from everywhere
+
+	// localShare divides the limits while the shared counters are away: every node then counts alone.
+	localShare = 3
+)
+
+// counter is one limit that a guess has to pass.
+type counter struct {
+	key   string
+	limit int
+	// gives is true for a counter that takes its count back when a later one refuses: a network that is shut must not
+	// use up what a name has left.
+	gives bool
+}
+
+// countersFor lists the limits of a guess at name, in order. Keys hold no name: counters live in a store that people
+// look into.
+func (l *Login) countersFor(r *http.Request, name string) []counter {
+	sum := l.HashKeys().Hash("login-name\x00" + normalName(name)).Sum
+	who := hex.EncodeToString(sum[:16])
+	if k := l.knownOf(r); k.has(name) {
+		return []counter{{key: "login:known:" + who + ":" + k.Browser, limit: limitKnown}}
+	}
+	where := network(web.ClientAddr(r.Context()))
+	return []counter{
+		{key: "login:name-network:" + who + ":" + where, limit: limitNameNetwork, gives: true},
+		{key: "login:network:" + where, limit: limitNetwork},
+		{key: "login:name:" + who, limit: limitName},
+	}
+}
+
+// reserve counts a guess before the password is looked at, by atomic commands, so that parallel guesses cannot pass
+// together (ENU-05). counted is what release takes back. wait is above 0 when it is refused; the answer depends on counters alone, never on whether
+// the name exists. While the shared store is away, local buckets decide, and logins go on.
+func (l *Login) reserve(r *http.Request, name string) (counted []string, wait time.Duration) {
+	ctx := r.Context()
+	counters := l.countersFor(r, name)
+	var giveBack []string
+	for _, c := range counters {
+		count, left, err := l.Attempts.Reserve(ctx, c.key, window)
+		if err != nil {
+			web.Note(ctx, "throttle", "local")
+			return nil, l.local.take(counters, l.now())
+		}
+		if count > c.limit {
+			web.Note(ctx, "throttle", "refused")
+			l.release(ctx, giveBack)
+			return nil, max(left, time.Second)
+		}
+		counted = append(counted, c.key)
+		if c.gives {
+			giveBack = append(giveBack, c.key)
+		}
+	}
+	return counted, 0
+}
+
+// release takes a guess back: it was right, or it was never looked at.
+func (l *Login) release(ctx context.Context, counted []string) {
+	for _, key := range counted {
+		if err := l.Attempts.Release(ctx, key); err != nil {
+			web.Note(ctx, "throttle", "not_released")
+			return
+		}
+	}
+}
+
+// network is the neighbourhood of an address: /24 or /64, since whoever has one address there may have them all.
+func network(addr netip.Addr) string {
+	addr = addr.Unmap().WithZone("")
+	bits := 64
+	if addr.Is4() {
+		bits = 24
+	}
+	prefix, err := addr.Prefix(bits)
+	if err != nil {
+		return "none"
+	}
+	return prefix.String()
+}
