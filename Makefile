@@ -1,0 +1,56 @@
+# make test    everything: unit, store suites on SQLite, PostgreSQL and Redis, end to end with a real browser
+# make lint    format, vet, staticcheck, house rules
+# make fuzz    every fuzz target for a short while
+# make bench   the load program against its floor (test/load)
+
+GO ?= go
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+MODULE := github.com/signet-auth/signet
+
+# The race detector where it is affordable: the pure Go SQLite under it is a hundred times slower, argon2 ten times.
+RACE := ./config/... ./pkg/clientauth/... ./pkg/keys/... ./pkg/revocation/... ./pkg/signet/... ./pkg/web/... ./templates/...
+# One binary for the services, so that a signal to make reaches them by their own process id.
+SERVICES := bin/services
+NODE_MODULES := test/e2e/js/node_modules/.package-lock.json
+FUZZTIME ?= 10s
+
+.PHONY: test test-go lint fuzz bench clean
+
+test: $(SERVICES) $(NODE_MODULES)
+	$(SERVICES) $(MAKE) --no-print-directory test-go
+
+# What runs once the services are up. Timeouts are a net under a hanging test, not a budget.
+test-go:
+	@if [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v $$($(GO) env CC) >/dev/null; then race=-race; \
+	else race=; echo "no C compiler: the race detector stays off"; fi; \
+	set -ex; \
+	$(GO) test $$race -timeout 10m $(RACE); \
+	$(GO) test -timeout 15m $$($(GO) list ./... | grep -vxF "$$($(GO) list $(RACE))")
+
+$(SERVICES): $(wildcard test/services/*.go)
+	$(GO) build -o $@ ./test/services
+
+$(NODE_MODULES): test/e2e/js/package.json test/e2e/js/package-lock.json
+	cd test/e2e/js && npm ci --ignore-scripts
+	@touch $@
+
+lint:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	$(GO) test -count=1 ./test/arch
+
+fuzz:
+	@set -e; for file in $$(git grep -l '^func Fuzz' -- '*_test.go'); do \
+		for name in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' $$file); do \
+			echo "$$(dirname $$file) $$name"; \
+			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file); \
+		done; \
+	done
+
+bench: $(SERVICES)
+	$(SERVICES) $(GO) run ./test/load
+
+clean:
+	rm -rf bin test/e2e/js/node_modules
