@@ -3,8 +3,6 @@ package login
 import (
 	"sync"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
 // bucketsMax bounds a generation: at most twice as many names and networks are remembered.
@@ -14,35 +12,45 @@ const bucketsMax = 8192
 // move to the young generation; when it is full the old one is forgotten.
 type buckets struct {
 	mu         sync.Mutex
-	young, old map[string]*rate.Limiter
+	young, old map[string]*bucket
 }
 
-func newBuckets() *buckets { return &buckets{young: map[string]*rate.Limiter{}} }
+// bucket refills at once when its window ends.
+type bucket struct {
+	left int
+	ends time.Time
+}
+
+func newBuckets() *buckets { return &buckets{young: map[string]*bucket{}} }
 
 // take counts a guess at every counter and returns how long to wait, 0 when it may go on.
 func (b *buckets) take(counters []counter, now time.Time) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, c := range counters {
-		if !b.bucket(c).AllowN(now, 1) {
-			return window / localShare
+		found := b.find(c.key)
+		if !now.Before(found.ends) {
+			found.left, found.ends = max(1, c.limit/localShare), now.Add(window)
 		}
+		if found.left == 0 {
+			return found.ends.Sub(now)
+		}
+		found.left--
 	}
 	return 0
 }
 
-func (b *buckets) bucket(c counter) *rate.Limiter {
-	if limiter, ok := b.young[c.key]; ok {
-		return limiter
+func (b *buckets) find(key string) *bucket {
+	if found, ok := b.young[key]; ok {
+		return found
 	}
-	limiter, ok := b.old[c.key]
+	found, ok := b.old[key]
 	if !ok {
-		burst := max(1, c.limit/localShare)
-		limiter = rate.NewLimiter(rate.Limit(float64(burst)/window.Seconds()), burst)
+		found = &bucket{}
 	}
 	if len(b.young) >= bucketsMax {
-		b.old, b.young = b.young, map[string]*rate.Limiter{}
+		b.old, b.young = b.young, map[string]*bucket{}
 	}
-	b.young[c.key] = limiter
-	return limiter
+	b.young[key] = found
+	return found
 }

@@ -2,7 +2,6 @@ package login
 
 import (
 	"crypto/subtle"
-	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -60,15 +59,9 @@ func (l *Login) open(r *http.Request, sealed string) (*pending, error) {
 	if err != nil {
 		return nil, err
 	}
-	web.Note(r.Context(), "client_id", string(flow.ClientID))
-	client, err := l.Records.Client(r.Context(), flow.ClientID)
-	switch {
-	case errors.Is(err, signet.ErrNotFound):
-		return nil, signet.NewError(signet.CodeInvalidRequest, wordsClient, "client_unknown")
-	case err != nil:
+	client, err := l.activeClient(r.Context(), flow.ClientID)
+	if err != nil {
 		return nil, err
-	case client.Disabled():
-		return nil, signet.NewError(signet.CodeInvalidRequest, wordsClient, "client_disabled")
 	}
 	return &pending{flow: flow, sealed: sealed, client: client}, nil
 }

@@ -192,46 +192,63 @@ func (l *Login) carried(sealed string) (url.Values, error) {
 // A fault in 1 to 4 takes away the redirect and asks the person; it is no error page, because somebody wants to log
 // out. Error: CodeUnavailable.
 func (l *Login) planLogout(ctx context.Context, params url.Values, session *signet.Session) (logoutPlan, error) {
-	var plan logoutPlan
-	var hint *signet.IDTokenHint
-	doubt := func(reason string) (logoutPlan, error) {
-		web.Note(ctx, "reason", reason)
-		return logoutPlan{}, nil
+	hint, id, err := l.whoAsks(ctx, params)
+	var client *signet.Client
+	if err == nil && id != "" {
+		client, err = l.activeClient(ctx, id)
 	}
-	id := signet.ClientID(params.Get("client_id"))
-	if raw := params.Get("id_token_hint"); raw != "" {
-		var err error
-		hint, err = l.Hints.IDTokenHint(ctx, raw)
-		if signet.CodeOf(err) == signet.CodeUnavailable {
-			return plan, err
-		}
-		if err != nil {
-			return doubt("hint_invalid")
-		}
-		if id != "" && id != hint.ClientID {
-			return doubt("hint_of_another_client")
-		}
-		id = hint.ClientID
-	}
-	if id != "" {
-		client, err := l.Records.Client(ctx, id)
-		if err != nil && !errors.Is(err, signet.ErrNotFound) {
-			return plan, err
-		}
-		if err != nil || client.Disabled() {
-			return doubt("client_not_active")
-		}
-		plan.client, plan.proven = client, hint != nil
-		web.Note(ctx, "client_id", string(id))
-	}
-	if uri := params.Get("post_logout_redirect_uri"); uri != "" {
-		if plan.client == nil || !slices.Contains(plan.client.PostLogoutRedirectURIs, uri) {
-			return doubt("post_logout_redirect_uri")
+	plan := logoutPlan{client: client, proven: hint != nil}
+	if uri := params.Get("post_logout_redirect_uri"); uri != "" && err == nil {
+		if client == nil || !slices.Contains(client.PostLogoutRedirectURIs, uri) {
+			err = signet.NewError(signet.CodeInvalidRequest, "", "post_logout_redirect_uri")
 		}
 		plan.target = withState(uri, params.Get("state"))
 	}
+	if signet.CodeOf(err) == signet.CodeInvalidRequest {
+		web.Note(ctx, "reason", signet.ReasonOf(err))
+		return logoutPlan{}, nil
+	}
+	if err != nil {
+		return logoutPlan{}, err
+	}
 	plan.sure = hint != nil && session != nil && (hint.SessionID == session.ID || hint.UserID == session.UserID)
 	return plan, nil
+}
+
+// whoAsks returns the hint, nil when none was sent, and the client that it or client_id names, "" when neither does.
+// Errors: CodeInvalidRequest, CodeUnavailable.
+func (l *Login) whoAsks(ctx context.Context, params url.Values) (*signet.IDTokenHint, signet.ClientID, error) {
+	id := signet.ClientID(params.Get("client_id"))
+	raw := params.Get("id_token_hint")
+	if raw == "" {
+		return nil, id, nil
+	}
+	hint, err := l.Hints.IDTokenHint(ctx, raw)
+	switch {
+	case signet.CodeOf(err) == signet.CodeUnavailable:
+		return nil, "", err
+	case err != nil:
+		return nil, "", &signet.Error{Code: signet.CodeInvalidRequest, Reason: "hint_invalid", Cause: err}
+	}
+	if id != "" && id != hint.ClientID {
+		return nil, "", signet.NewError(signet.CodeInvalidRequest, "", "hint_of_another_client")
+	}
+	return hint, hint.ClientID, nil
+}
+
+// activeClient finds a client that may act. Errors: CodeInvalidRequest, CodeUnavailable.
+func (l *Login) activeClient(ctx context.Context, id signet.ClientID) (*signet.Client, error) {
+	web.Note(ctx, "client_id", string(id))
+	client, err := l.Records.Client(ctx, id)
+	switch {
+	case errors.Is(err, signet.ErrNotFound):
+		return nil, signet.NewError(signet.CodeInvalidRequest, wordsClient, "client_unknown")
+	case err != nil:
+		return nil, err
+	case client.Disabled():
+		return nil, signet.NewError(signet.CodeInvalidRequest, wordsClient, "client_disabled")
+	}
+	return client, nil
 }
 
 // askLogout shows the confirm page.
