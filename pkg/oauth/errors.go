@@ -163,6 +163,18 @@ func writeError(w http.ResponseWriter, err error, basic bool) {
 	web.WriteJSON(w, out.Status, errorBody{Error: out.Name, Description: out.Description})
 }
 
+// waiting is a CodeTooMany that knows how long.
+type waiting struct {
+	error
+	seconds int
+}
+
+// RetryAfter is read by retryAfter.
+func (w *waiting) RetryAfter() time.Duration { return time.Duration(w.seconds) * time.Second }
+
+// Unwrap gives the refusal.
+func (w *waiting) Unwrap() error { return w.error }
+
 // retryAfter returns whole seconds, at least 1.
 func retryAfter(err error) int {
 	var hint interface{ RetryAfter() time.Duration }

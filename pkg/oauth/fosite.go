@@ -6,7 +6,6 @@ import (
 	"hash"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/ory/fosite"
 	foauth2 "github.com/ory/fosite/handler/oauth2"
@@ -15,7 +14,6 @@ import (
 	"github.com/ory/fosite/token/hmac"
 
 	"github.com/signet-auth/signet/pkg/keys"
-	"github.com/signet-auth/signet/pkg/signet"
 )
 
 // fositeConfig answers fosite's questions. Every field of fosite.Config that its getters would fill in at first use is
@@ -54,8 +52,8 @@ func (c *fositeConfig) GetRotatedGlobalSecrets(context.Context) ([][]byte, error
 	return older, nil
 }
 
-// newFosite builds fosite with the handlers that signet keeps.
-func newFosite(o *Options, m *mint) *fosite.Fosite {
+// newFosite builds fosite with the handlers that signet keeps, and the strategy of codes that they use.
+func newFosite(o *Options) (*fosite.Fosite, *codeStrategy) {
 	config := &fositeConfig{keys: o.Keys, Config: fosite.Config{
 		AccessTokenLifespan:         o.Lifetimes.AccessToken,
 		RefreshTokenLifespan:        o.Lifetimes.Refresh,
@@ -73,7 +71,6 @@ func newFosite(o *Options, m *mint) *fosite.Fosite {
 		RedirectSecureChecker:       func(context.Context, *url.URL) bool { return true }, // redirect.go has matched it
 		HMACHasher:                  func() hash.Hash { return sha512.New512_256() },
 		ClientSecretsHasher:         noHasher{},
-		JWKSFetcherStrategy:         noFetcher{},
 		ClientAuthenticationStrategy: func(ctx context.Context, _ *http.Request, _ url.Values) (fosite.Client, error) {
 			// The one prover of clients is pkg/clientauth; fosite is told the result.
 			p := proofOf(ctx)
@@ -86,9 +83,8 @@ func newFosite(o *Options, m *mint) *fosite.Fosite {
 	store := &fositeStore{options: o}
 	enigma := &hmac.HMACStrategy{Config: config}
 	codes := &codeStrategy{HMACSHAStrategyUnPrefixed: foauth2.NewHMACSHAStrategyUnPrefixed(enigma, config)}
-	access := &accessStrategy{mint: m, options: o}
-	refresh := &refreshStrategy{options: o}
-	idTokens := &openid.IDTokenHandleHelper{IDTokenStrategy: &idTokenStrategy{mint: m, options: o}}
+	access, refresh := accessStrategy{}, refreshStrategy{}
+	idTokens := &openid.IDTokenHandleHelper{IDTokenStrategy: idTokenStrategy{}}
 
 	code := &foauth2.AuthorizeExplicitGrantHandler{
 		AccessTokenStrategy: access, RefreshTokenStrategy: refresh, AuthorizeCodeStrategy: codes,
@@ -110,7 +106,7 @@ func newFosite(o *Options, m *mint) *fosite.Fosite {
 			Config:       config,
 		},
 	}
-	return &fosite.Fosite{Store: store, Config: config}
+	return &fosite.Fosite{Store: store, Config: config}, codes
 }
 
 // fositeRequest is the synthetic request: exactly the named values of an already validated form, and nothing that the
@@ -126,20 +122,12 @@ func fositeRequest(ctx context.Context, params url.Values, names ...string) *htt
 	return r.WithContext(ctx)
 }
 
-// noHasher and noFetcher stand where fosite would otherwise make bcrypt and an HTTP client of its own at first use. No
-// path of ours leads to them.
+// GetJWKSFetcherStrategy: fosite fetches nothing for us. Its own getter would make a cache and a fetcher at first use.
+func (*fositeConfig) GetJWKSFetcherStrategy(context.Context) fosite.JWKSFetcherStrategy { return nil }
+
+// noHasher stands where fosite would otherwise make a bcrypt hasher at first use. No path of ours leads to it.
 type noHasher struct{}
 
-func (noHasher) Compare(context.Context, []byte, []byte) error        { return fosite.ErrInvalidClient }
-func (noHasher) Hash(context.Context, []byte) ([]byte, error)         { return nil, fosite.ErrServerError }
+func (noHasher) Compare(context.Context, []byte, []byte) error { return fosite.ErrInvalidClient }
 
-// stamp returns now in the precision of the stores.
-func (o *Options) stamp() time.Time { return o.Now().UTC().Truncate(time.Microsecond) }
-
-// accessLifetime is the life of an access token of client; of a user when the grant is one of a person.
-func (l Lifetimes) accessLifetime(client *signet.Client, user bool) time.Duration {
-	if user {
-		return client.AccessTokenLifetime.Or(l.AccessToken)
-	}
-	return client.AccessTokenLifetime.Or(l.ClientCredentials)
-}
+func (noHasher) Hash(context.Context, []byte) ([]byte, error) { return nil, fosite.ErrServerError }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/ory/fosite"
@@ -71,6 +72,9 @@ type Server struct {
 	Options
 	mint   *mint
 	fosite *fosite.Fosite
+	codes  *codeStrategy
+	// published is the metadata as it is sent, remade when the set of algorithms changes.
+	published atomic.Pointer[metadataBody]
 }
 
 // New checks the options and builds everything, fosite included: nothing is set up at the first request.
@@ -79,8 +83,9 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("oauth: %w", err)
 	}
 	o.Lifetimes = o.Lifetimes.withDefaults()
-	m := &mint{issuer: o.Issuer, keys: o.Keys}
-	return &Server{Options: o, mint: m, fosite: newFosite(&o, m)}, nil
+	s := &Server{Options: o, mint: &mint{issuer: o.Issuer, keys: o.Keys}}
+	s.fosite, s.codes = newFosite(&s.Options)
+	return s, nil
 }
 
 func (o *Options) check() error {

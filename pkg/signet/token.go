@@ -25,13 +25,17 @@ type RefreshTokenState struct {
 
 // AccessToken is the row of an opaque access token; JWTs have none.
 type AccessToken struct {
-	Hash      SecretHash
-	ID        TokenID
-	GrantID   GrantID // "" for client_credentials
-	ClientID  ClientID
-	UserID    UserID
-	Scope     Scope
-	Audience  []string
+	Hash     SecretHash
+	ID       TokenID
+	GrantID  GrantID // "" for client_credentials
+	ClientID ClientID
+	UserID   UserID
+	Scope    Scope
+	Audience []string
+	// SessionID ends the token with that session; "" for client_credentials and offline grants.
+	SessionID SessionID
+	// UserInfo names the claims that the claims parameter asked of the UserInfo endpoint (OIDC Core §5.5).
+	UserInfo  []string
 	CreatedAt time.Time
 	ExpiresAt time.Time
 }

@@ -1,0 +1,89 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+
+	"github.com/signet-auth/signet/pkg/signet"
+	"github.com/signet-auth/signet/pkg/web"
+)
+
+// event begins an event with what the request knows.
+func (s *Server) event(ctx context.Context, kind signet.EventKind, client signet.ClientID) signet.Event {
+	ev := signet.Event{ID: signet.NewEventID(), Kind: kind, At: s.stamp(), ClientID: client, RequestID: web.RequestID(ctx)}
+	if client != "" {
+		ev.Actor = clientSubject(client)
+	}
+	if addr := web.ClientAddr(ctx); addr.IsValid() {
+		ev.Address = addr.String()
+	}
+	return ev
+}
+
+// event of an exchange also names the person and the grant, as far as they are known.
+func (s *Server) exchangeEvent(ctx context.Context, kind signet.EventKind, x *exchange) signet.Event {
+	var id signet.ClientID
+	if x.auth != nil {
+		id = x.auth.Client.ID
+	}
+	ev := s.event(ctx, kind, id)
+	if x.grant != nil {
+		ev.UserID, ev.Target = x.grant.UserID, string(x.grant.ID)
+	}
+	return ev
+}
+
+// issued records an answer of the token endpoint.
+func (s *Server) issued(ctx context.Context, x *exchange) {
+	ev := s.exchangeEvent(ctx, signet.EventTokenIssued, x)
+	ev.KeyID, ev.Reason = string(x.access.keyID), x.grantType
+	if ev.Target == "" {
+		ev.Target = string(x.access.id)
+	}
+	web.Note(ctx, "grant_type", x.grantType)
+	s.Events.Traffic(ev)
+}
+
+// refused records a refusal of the token endpoint. Our own faults are logged by noteFault.
+func (s *Server) refused(ctx context.Context, x *exchange, err error) {
+	ev := s.exchangeEvent(ctx, signet.EventTokenRefused, x)
+	ev.Reason = reasonOf(err)
+	s.noteFault(ctx, err)
+	s.Events.Traffic(ev)
+}
+
+// reasonOf is the reason of err, or its code.
+func reasonOf(err error) string {
+	if reason := signet.ReasonOf(err); reason != "" {
+		return reason
+	}
+	return string(signet.CodeOf(err))
+}
+
+// noteFault puts the refusal on the request's one log line; faults of ours at error, with their cause.
+func (s *Server) noteFault(ctx context.Context, err error) {
+	web.Note(ctx, "error_code", string(signet.CodeOf(err)))
+	web.Note(ctx, "reason", reasonOf(err))
+	if signet.CodeOf(err) == signet.CodeInternal {
+		s.Log.ErrorContext(ctx, "request failed", "request_id", web.RequestID(ctx), "error", err.Error())
+	}
+}
+
+// takeBack revokes the grant when err says that its code or refresh token was used twice, in a transaction of its own
+// after everything else was rolled back. The caller hanging up does not stop it: a thief must not be able to probe a
+// token without consequence. nil stays nil.
+func (s *Server) takeBack(ctx context.Context, x *exchange, err error) error {
+	if !errors.Is(err, signet.ErrUsed) || x.grant == nil {
+		return err
+	}
+	kind, reason := signet.EventCodeReplayed, "code_replayed"
+	if x.grantType == signet.GrantRefreshToken {
+		kind, reason = signet.EventRefreshReused, "refresh_token_reused"
+	}
+	ev := s.exchangeEvent(ctx, kind, x)
+	ev.Reason = reason
+	if revokeErr := s.Grants.RevokeGrant(context.WithoutCancel(ctx), x.grant.ID, reason, ev); revokeErr != nil {
+		return revokeErr
+	}
+	return &signet.Error{Code: signet.CodeInvalidGrant, Reason: reason, Cause: err}
+}

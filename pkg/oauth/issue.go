@@ -1,0 +1,225 @@
+package oauth
+
+import (
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/json"
+	"time"
+
+	"github.com/signet-auth/signet/pkg/keys"
+	"github.com/signet-auth/signet/pkg/signet"
+)
+
+// Token types in the JWS header.
+const (
+	typAccess = "at+jwt" // RFC 9068 §2.1
+	typID     = "JWT"
+)
+
+// mint makes every token of signet. Nothing else signs claims.
+type mint struct {
+	issuer string
+	keys   *keys.Ring
+}
+
+// order is what the mint is asked for: who, for whom, what, for how long. All of it has been checked.
+type order struct {
+	client   *signet.Client
+	grant    *signet.Grant // nil: the client acts for itself
+	user     *signet.User  // nil with grant
+	scope    signet.Scope
+	audience []string
+	now      time.Time
+	lifetime time.Duration
+}
+
+// accessToken is a minted access token. row is set when it is opaque and must be written.
+type accessToken struct {
+	text      string
+	id        signet.TokenID
+	keyID     signet.KeyID
+	issuedAt  time.Time
+	expiresAt time.Time
+	row       *signet.AccessToken
+}
+
+// accessClaims are the claims of a JWT access token (RFC 9068 §2.2), with sid and gid so that it can be taken back by
+// session and by grant. A token of an offline grant has no sid: logging out does not end it.
+type accessClaims struct {
+	Issuer    string           `json:"iss"`
+	Subject   string           `json:"sub"`
+	Audience  audience         `json:"aud"`
+	ClientID  signet.ClientID  `json:"client_id"`
+	Scope     string           `json:"scope,omitempty"`
+	IssuedAt  int64            `json:"iat"`
+	ExpiresAt int64            `json:"exp"`
+	ID        signet.TokenID   `json:"jti"`
+	AuthTime  int64            `json:"auth_time,omitempty"`
+	ACR       string           `json:"acr,omitempty"`
+	AMR       []string         `json:"amr,omitempty"`
+	SessionID signet.SessionID `json:"sid,omitempty"`
+	GrantID   signet.GrantID   `json:"gid,omitempty"`
+	// UserInfo names what the claims parameter asked of the UserInfo endpoint, so that it needs no look at the grant.
+	UserInfo []string `json:"userinfo_claims,omitempty"`
+}
+
+// audience is aud: a string when there is one, an array when there are more (RFC 7519 §4.1.3).
+type audience []string
+
+// MarshalJSON implements json.Marshaler.
+func (a audience) MarshalJSON() ([]byte, error) {
+	if len(a) == 1 {
+		return json.Marshal(a[0])
+	}
+	return json.Marshal([]string(a))
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (a *audience) UnmarshalJSON(raw []byte) error {
+	var one string
+	if json.Unmarshal(raw, &one) == nil {
+		*a = audience{one}
+		return nil
+	}
+	var many []string
+	if err := json.Unmarshal(raw, &many); err != nil {
+		return err
+	}
+	*a = many
+	return nil
+}
+
+// subject is the sub claim. What a caller may choose freely never becomes a bare sub: a client that acts for itself is
+// client:{id}, so that no client id can pass for a person (RFC 9068 §5, RFC 9700 §4.15).
+func (o *order) subject() string {
+	if o.grant == nil {
+		return clientSubject(o.client.ID)
+	}
+	return string(o.grant.UserID)
+}
+
+func clientSubject(id signet.ClientID) string { return "client:" + string(id) }
+
+// access mints an access token in the client's format. It never outlives the grant.
+func (m *mint) access(o *order) (accessToken, error) {
+	issued := o.now.Truncate(time.Second)
+	out := accessToken{id: signet.NewTokenID(), issuedAt: issued, expiresAt: issued.Add(o.lifetime)}
+	if o.grant != nil && o.grant.ExpiresAt.Before(out.expiresAt) {
+		out.expiresAt = o.grant.ExpiresAt
+	}
+	claims := accessClaims{
+		Issuer: m.issuer, Subject: o.subject(), Audience: o.audience, ClientID: o.client.ID, Scope: o.scope.String(),
+		IssuedAt: out.issuedAt.Unix(), ExpiresAt: out.expiresAt.Unix(), ID: out.id,
+	}
+	if g := o.grant; g != nil {
+		claims.AuthTime, claims.ACR, claims.AMR, claims.GrantID = g.AuthTime.Unix(), g.ACR, g.AMR, g.ID
+		if !g.Offline {
+			claims.SessionID = g.SessionID
+		}
+		if g.Claims != "" && o.scope.Has(signet.ScopeOpenID) {
+			requested, err := parseClaimsParameter(g.Claims)
+			if err != nil {
+				return accessToken{}, signet.Internal(err) // it was parsed before it was stored
+			}
+			claims.UserInfo = userInfoNames(o.client, requested)
+		}
+	}
+	if o.client.AccessTokenFormat == "opaque" {
+		m.opaque(o, &claims, &out)
+		return out, nil
+	}
+	payload, err := json.Marshal(&claims)
+	if err != nil {
+		return accessToken{}, signet.Internal(err)
+	}
+	out.text, out.keyID, err = m.keys.Sign(orDefault(o.client.AccessTokenAlg, "ES256"), typAccess, payload)
+	return out, err
+}
+
+// opaque makes a random token; what a JWT would say stands in its row.
+func (m *mint) opaque(o *order, claims *accessClaims, out *accessToken) {
+	secret := signet.NewSecret(signet.SecretAccess)
+	out.text = secret.Reveal()
+	out.row = &signet.AccessToken{
+		Hash: m.keys.HashKeys().Hash(out.text), ID: out.id, ClientID: o.client.ID, Scope: o.scope, Audience: o.audience,
+		SessionID: claims.SessionID, UserInfo: claims.UserInfo, CreatedAt: o.now, ExpiresAt: out.expiresAt,
+	}
+	if o.grant != nil {
+		out.row.GrantID, out.row.UserID = o.grant.ID, o.grant.UserID
+	}
+}
+
+// idClaims are the claims of an ID token (OIDC Core §2): standard ones only.
+type idClaims struct {
+	Issuer          string           `json:"iss"`
+	Subject         signet.UserID    `json:"sub"`
+	Audience        signet.ClientID  `json:"aud"`
+	ExpiresAt       int64            `json:"exp"`
+	IssuedAt        int64            `json:"iat"`
+	AuthTime        int64            `json:"auth_time"`
+	Nonce           string           `json:"nonce,omitempty"`
+	ACR             string           `json:"acr,omitempty"`
+	AMR             []string         `json:"amr,omitempty"`
+	AccessTokenHash string           `json:"at_hash,omitempty"`
+	SessionID       signet.SessionID `json:"sid,omitempty"`
+	ID              signet.TokenID   `json:"jti"`
+	userClaims
+}
+
+// id mints the ID token that belongs to an access token. nonce is that of the request; a refreshed ID token has none
+// (OIDC Core §12.2).
+func (m *mint) id(o *order, access, nonce string) (string, error) {
+	alg := orDefault(o.client.IDTokenSignedAlg, "RS256")
+	requested, err := parseClaimsParameter(o.grant.Claims)
+	if err != nil {
+		return "", signet.Internal(err) // it was parsed before it was stored
+	}
+	claims := idClaims{
+		Issuer: m.issuer, Subject: o.grant.UserID, Audience: o.client.ID,
+		ExpiresAt: o.now.Add(o.lifetime).Unix(), IssuedAt: o.now.Unix(), AuthTime: o.grant.AuthTime.Unix(),
+		Nonce: nonce, ACR: o.grant.ACR, AMR: o.grant.AMR, AccessTokenHash: tokenHash(alg, access),
+		SessionID: o.grant.SessionID, ID: signet.NewTokenID(),
+		userClaims: idTokenClaims(o.client, o.user, o.scope, requested),
+	}
+	payload, err := json.Marshal(&claims)
+	if err != nil {
+		return "", signet.Internal(err)
+	}
+	text, _, err := m.keys.Sign(alg, typID, payload)
+	return text, err
+}
+
+// tokenHash is at_hash (OIDC Core §3.1.3.6): the left half of the hash that the ID token's algorithm uses. Ed25519
+// hashes with SHA-512.
+func tokenHash(alg, token string) string {
+	switch alg {
+	case "EdDSA", "Ed25519", "RS512", "PS512", "ES512":
+		sum := sha512.Sum512([]byte(token))
+		return base64.RawURLEncoding.EncodeToString(sum[:32])
+	case "RS384", "PS384", "ES384":
+		sum := sha512.Sum384([]byte(token))
+		return base64.RawURLEncoding.EncodeToString(sum[:24])
+	default:
+		sum := sha256.Sum256([]byte(token))
+		return base64.RawURLEncoding.EncodeToString(sum[:16])
+	}
+}
+
+func orDefault(text, def string) string {
+	if text == "" {
+		return def
+	}
+	return text
+}
+
+// stamp returns now in the precision of the stores.
+func (o *Options) stamp() time.Time { return o.Now().UTC().Truncate(time.Microsecond) }
+
+// access is the life of an access token of client: of a person's when user, else of the client's own.
+func (l Lifetimes) access(client *signet.Client, user bool) time.Duration {
+	if user {
+		return client.AccessTokenLifetime.Or(l.AccessToken)
+	}
+	return client.AccessTokenLifetime.Or(l.ClientCredentials)
+}

@@ -1,0 +1,57 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/signet-auth/signet/pkg/signet"
+)
+
+// principals is the one check of everybody a token would speak for, used by every grant: client, grant, user, scope.
+// The session stands in the grant: ending a session revokes its grants except the offline ones, in one transaction.
+// Errors: CodeInvalidClient, CodeInvalidGrant, CodeUnavailable.
+func (s *Server) principals(ctx context.Context, x *exchange) error {
+	if x.client.Disabled() {
+		return signet.NewError(signet.CodeInvalidClient, "", "client_disabled")
+	}
+	if x.grant == nil {
+		return nil
+	}
+	switch {
+	case !x.grant.Live(x.now):
+		return invalidGrant("grant_ended")
+	case !after(x.grant.CreatedAt, x.client.NotBefore):
+		return invalidGrant("client_not_before")
+	case !x.grant.Scope.Within(x.client.AllowedScope()):
+		return invalidGrant("scope_no_longer_allowed")
+	}
+	user, err := s.Records.User(ctx, x.grant.UserID)
+	switch {
+	case errors.Is(err, signet.ErrNotFound):
+		return invalidGrant("user_gone")
+	case err != nil:
+		return err
+	}
+	if reason := userFault(user, x.grant.CreatedAt); reason != "" {
+		return invalidGrant(reason)
+	}
+	x.user = user
+	return nil
+}
+
+// userFault says why something that was begun for user at that time no longer counts, "" when it does.
+func userFault(user *signet.User, begun time.Time) string {
+	switch {
+	case user.Disabled():
+		return "user_disabled"
+	case !after(begun, user.NotBefore):
+		return "user_not_before"
+	case !after(begun, user.PasswordChangedAt):
+		return "password_changed"
+	}
+	return ""
+}
+
+// after reports whether at is later than the limit; the zero limit limits nothing.
+func after(at, limit time.Time) bool { return limit.IsZero() || at.After(limit) }

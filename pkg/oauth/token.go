@@ -1,0 +1,310 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/signet-auth/signet/pkg/clientauth"
+	"github.com/signet-auth/signet/pkg/signet"
+	"github.com/signet-auth/signet/pkg/web"
+)
+
+// exchange is one token request on its way through the list in redeem.
+type exchange struct {
+	now       time.Time
+	params    url.Values
+	auth      *clientauth.Result
+	client    *signet.Client // nil until it is proven
+	grantType string
+
+	grant    *signet.Grant // nil: the client acts for itself
+	user     *signet.User  // nil with grant
+	scope    signet.Scope
+	audience []string
+
+	code    *signet.AuthorizationCode // authorization_code only
+	refresh *refreshUse               // refresh_token only
+
+	access     accessToken
+	idToken    string
+	refreshOut signet.Secret // "" when none is issued
+}
+
+// tokenResponse is RFC 6749 §5.1, OIDC Core §3.1.3.3; jti is for clients whose document has it.
+type tokenResponse struct {
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"`
+	ExpiresIn    int64  `json:"expires_in"`
+	RefreshToken string `json:"refresh_token,omitempty"`
+	Scope        string `json:"scope,omitempty"`
+	IDToken      string `json:"id_token,omitempty"`
+	JTI          string `json:"jti,omitempty"`
+}
+
+// token is POST /token.
+func (s *Server) token(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{now: s.stamp()}
+	if err := s.redeem(w, r, x); err != nil {
+		s.refused(r.Context(), x, err)
+		writeError(w, s.tokenError(x, err), triedBasic(r))
+		return
+	}
+	s.issued(r.Context(), x)
+	noStore(w.Header())
+	web.WriteJSON(w, http.StatusOK, s.tokenAnswer(x))
+}
+
+// redeem is the numbered list of the token endpoint. What consumes something (a code, a generation of refresh tokens)
+// is in the last step; an assertion's jti is consumed at the end of step 2.
+func (s *Server) redeem(w http.ResponseWriter, r *http.Request, x *exchange) error {
+	// 1. Parse once: flat, form encoded, bounded. A JSON body is refused with 415.
+	var err error
+	if x.params, err = web.Form(r, "resource"); err != nil {
+		return err
+	}
+	if x.grantType = x.params.Get("grant_type"); x.grantType == "" {
+		return signet.NewError(signet.CodeInvalidRequest, "The grant_type parameter is missing.", "grant_type_missing")
+	}
+	// 2. Which client is this?
+	if err := s.authenticate(w, r, x); err != nil {
+		return err
+	}
+	// 3. May it use the grant?
+	prepare, names, ok := s.grantSteps(x.grantType)
+	switch {
+	case !ok:
+		return signet.NewError(signet.CodeUnsupportedGrantType, "", "grant_type_unknown")
+	case !x.client.MayUse(x.grantType):
+		return signet.NewError(signet.CodeUnauthorizedClient, "", "grant_type_not_registered")
+	}
+	// 4. Our own checks of the code, the refresh token, the scope and the resource. A replay found here takes the
+	// grant back.
+	if err := prepare(r.Context(), x); err != nil {
+		return s.takeBack(r.Context(), x, err)
+	}
+	if x.audience, err = s.targets(x); err != nil {
+		return err
+	}
+	// 5. fosite's checks, never inside the transaction.
+	ctx := withProof(r.Context(), &proof{client: x.client, exchange: x})
+	request, err := s.fosite.NewAccessRequest(ctx, fositeRequest(ctx, x.params, names...), &session{})
+	if err != nil {
+		return fromFosite(err)
+	}
+	for _, scope := range x.scope {
+		request.GrantScope(scope)
+	}
+	// 6. Everyone whom the token would speak for is still there, and may.
+	if err := s.principals(r.Context(), x); err != nil {
+		return err
+	}
+	// 7. Mint, then consume and record in one transaction.
+	if err := s.mintAll(x); err != nil {
+		return err
+	}
+	return s.takeBack(ctx, x, s.commit(ctx, x, request))
+}
+
+// grantSteps is the table of grants: the checks of our own, and the parameters that fosite gets to see.
+func (s *Server) grantSteps(grantType string) (prepare func(context.Context, *exchange) error, names []string, ok bool) {
+	switch grantType {
+	case signet.GrantAuthorizationCode:
+		return s.prepareCode, []string{"grant_type", "code", "redirect_uri", "code_verifier"}, true
+	case signet.GrantRefreshToken:
+		return s.prepareRefresh, []string{"grant_type", "refresh_token"}, true
+	case signet.GrantClientCredentials:
+		return s.prepareClient, []string{"grant_type"}, true
+	}
+	return nil, nil, false
+}
+
+// authenticate proves the client and, as soon as it is known, narrows CORS to its origins: on refusals too.
+func (s *Server) authenticate(w http.ResponseWriter, r *http.Request, x *exchange) error {
+	result, err := s.ClientAuth.Authenticate(r.Context(), clientauth.Request{
+		Params: x.params, Authorization: r.Header.Values("Authorization"), Address: web.ClientAddr(r.Context()),
+	})
+	if result != nil && result.Client != nil {
+		web.RestrictOrigin(w, r, result.Client.Origins)
+		web.Note(r.Context(), "client_id", string(result.Client.ID))
+		x.auth = result
+	}
+	if err != nil {
+		if result != nil && result.RetryAfter > 0 {
+			err = &waiting{err, result.RetryAfter}
+		}
+		return err
+	}
+	x.client = result.Client
+	return nil
+}
+
+// prepareClient: a public client has nothing that proves it (RFC 6749 §4.4); scopes of people make no sense without one.
+func (s *Server) prepareClient(_ context.Context, x *exchange) error {
+	if x.client.Public() {
+		return signet.NewError(signet.CodeUnauthorizedClient, "", "public_client_credentials")
+	}
+	asked, err := signet.ParseScope(x.params.Get("scope"))
+	if err != nil {
+		return err
+	}
+	allowed := ownScope(x.client)
+	if len(asked) == 0 {
+		x.scope = allowed // RFC 6749 §3.3: the default is all that the client may have for itself
+		return nil
+	}
+	if !asked.Within(allowed) {
+		return signet.NewError(signet.CodeInvalidScope, "", "scope_not_registered")
+	}
+	x.scope = asked
+	return nil
+}
+
+// ownScope is the registered scope without those that speak of a person.
+func ownScope(client *signet.Client) signet.Scope {
+	return slices.DeleteFunc(client.AllowedScope(), func(token string) bool {
+		return token == signet.ScopeOpenID || token == signet.ScopeOfflineAccess
+	})
+}
+
+// targets resolves the resource parameter (RFC 8707 §2): each must be registered for the client, and within what was
+// granted. Without one the token is for what was granted, else for the client's first audience, else for signet itself.
+func (s *Server) targets(x *exchange) ([]string, error) {
+	registered := x.client.Audiences
+	if len(registered) == 0 {
+		registered = []string{s.Issuer}
+	}
+	granted := registered
+	if x.grant != nil && len(x.grant.Audience) > 0 {
+		granted = x.grant.Audience
+	}
+	asked := x.params["resource"]
+	if len(asked) == 0 {
+		asked = granted
+		if x.grant == nil || len(x.grant.Audience) == 0 {
+			asked = registered[:1]
+		}
+	}
+	var out []string
+	for _, resource := range asked {
+		if !slices.Contains(registered, resource) || !slices.Contains(granted, resource) {
+			return nil, signet.NewError(signet.CodeInvalidTarget, "", "resource_not_allowed")
+		}
+		if !slices.Contains(out, resource) {
+			out = append(out, resource)
+		}
+	}
+	return out, nil
+}
+
+// refreshable reports whether the answer carries a refresh token.
+func (x *exchange) refreshable() bool {
+	if x.grant == nil || !x.client.MayUse(signet.GrantRefreshToken) {
+		return false
+	}
+	return x.refresh != nil || x.client.RefreshAlways() || x.grant.Scope.Has(signet.ScopeOfflineAccess)
+}
+
+// mintAll makes the tokens before the transaction begins: no row is locked while RSA signs.
+func (s *Server) mintAll(x *exchange) error {
+	o := &order{
+		client: x.client, grant: x.grant, user: x.user, scope: x.scope, audience: x.audience, now: x.now,
+		lifetime: s.Lifetimes.access(x.client, x.grant != nil),
+	}
+	var err error
+	if x.access, err = s.mint.access(o); err != nil {
+		return err
+	}
+	if x.grant != nil && x.scope.Has(signet.ScopeOpenID) {
+		o.lifetime = x.client.IDTokenLifetime.Or(s.Lifetimes.IDToken)
+		nonce := ""
+		if x.code != nil {
+			nonce = x.grant.Nonce
+		}
+		if x.idToken, err = s.mint.id(o, x.access.text, nonce); err != nil {
+			return err
+		}
+	}
+	if x.code != nil && x.refreshable() {
+		x.refreshOut = signet.NewSecret(signet.SecretRefresh)
+	}
+	return nil
+}
+
+// commit runs fosite's second half. A transaction is opened only when something is written: client_credentials with a
+// JWT touches no database at all.
+func (s *Server) commit(ctx context.Context, x *exchange, request fosite.AccessRequester) error {
+	request.SetID(string(x.access.id)) // else fosite draws a UUID that nobody reads
+	run := func(ctx context.Context) error {
+		response, err := s.fosite.NewAccessResponse(ctx, request)
+		if err != nil {
+			return fromFosite(err)
+		}
+		if response.GetAccessToken() != x.access.text {
+			return signet.Internal(errors.New("fosite answered with another access token"))
+		}
+		return nil
+	}
+	writes := x.code != nil || x.access.row != nil || x.refresh != nil && x.refresh.successor != nil
+	if !writes {
+		return run(ctx)
+	}
+	return s.Tx.InTx(ctx, run)
+}
+
+// tokenAnswer is the response. scope is left out for partners that did not ask (wire.md 2).
+func (s *Server) tokenAnswer(x *exchange) *tokenResponse {
+	out := &tokenResponse{
+		AccessToken: x.access.text, TokenType: orDefault(x.client.TokenType, "Bearer"),
+		ExpiresIn:    int64(x.access.expiresAt.Sub(x.access.issuedAt) / time.Second),
+		RefreshToken: x.refreshOut.Reveal(), Scope: x.scope.String(), IDToken: x.idToken,
+	}
+	if x.client.Partner && x.params.Get("scope") == "" {
+		out.Scope = ""
+	}
+	switch x.client.TokenResponseJTI {
+	case "assertion":
+		out.JTI = x.auth.AssertionJTI
+	case "issued":
+		out.JTI = string(x.access.id)
+	}
+	return out
+}
+
+// requester is a stored request in fosite's shape: what was granted, with form as the parameters that its handlers
+// compare with.
+func (x *exchange) requester(form url.Values) *fosite.Request {
+	return &fosite.Request{
+		ID: string(x.grant.ID), RequestedAt: x.now, Client: &provenClient{client: x.client},
+		RequestedScope: fosite.Arguments(x.scope), GrantedScope: fosite.Arguments(x.scope),
+		Form: form, Session: newSession(*x.grant),
+	}
+}
+
+// tokenError bends an error to what the client's document wants (wire.md 2): the scope it cannot have is a malformed
+// request, and unauthorized_client says that no usable key signed. Everything else is the table's.
+func (s *Server) tokenError(x *exchange, err error) error {
+	if x.auth == nil || x.auth.Client.AssertionError != "document" {
+		return err
+	}
+	if signet.CodeOf(err) == signet.CodeInvalidScope {
+		return &signet.Error{Code: signet.CodeInvalidRequest, Message: "The scope is not supported.", Cause: err}
+	}
+	return err
+}
+
+// triedBasic reports whether the client used the Authorization header (RFC 6749 §5.2).
+func triedBasic(r *http.Request) bool {
+	for _, value := range r.Header.Values("Authorization") {
+		if len(value) >= 6 && strings.EqualFold(value[:6], "basic ") || strings.EqualFold(value, "basic") {
+			return true
+		}
+	}
+	return false
+}
