@@ -59,11 +59,15 @@ func (s *Service) Run(ctx context.Context) error {
 	round := rounds{s: s}
 	for {
 		round.once(ctx)
+		wake := s.rebuild
+		if s.elapsed() < round.nextRebuild {
+			wake = nil // every check would wake us, and no rebuild is due
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-ticker.C:
-		case <-s.rebuild:
+		case <-wake:
 		}
 	}
 }
