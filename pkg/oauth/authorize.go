@@ -115,9 +115,6 @@ func (s *Server) openRequest(w http.ResponseWriter, r *http.Request, params url.
 	if err != nil {
 		return nil, nil, err
 	}
-	if !flow.Live(s.Now()) {
-		return nil, nil, signet.NewError(signet.CodeInvalidRequest, "This request is too old. Start again at the application.", "flow_expired")
-	}
 	browser := s.Browser.Bind(w, r)
 	if flow.Browser == "" {
 		// From a POST. It is bound now like raw parameters and begins now: were its first time kept, somebody could seal a
@@ -179,7 +176,7 @@ func (s *Server) proceed(w http.ResponseWriter, r *http.Request, flow *signet.Fl
 func (s *Server) gather(r *http.Request, flow *signet.Flow, request *authorizeRequest) (*facts, error) {
 	client := request.Client
 	known := &facts{
-		Prompt: request.Prompt, MaxAge: request.MaxAge, Scope: request.Scope, Subject: request.Subject,
+		Prompt: request.Prompt, MaxAge: request.MaxAge, Scope: request.Scope, Subjects: request.Subjects,
 		CreatedAt: flow.CreatedAt, Denied: flow.Params[paramDenied] == "1", Now: s.Now(),
 		FirstParty: client.FirstParty, Unproven: identityUnproven(client, request.Target.RedirectURI),
 	}

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"slices"
 	"time"
 
 	"github.com/signet-auth/signet/pkg/signet"
@@ -29,8 +30,8 @@ type facts struct {
 	Prompt prompt
 	MaxAge *time.Duration // max_age, or the client's default_max_age; nil: none
 	Scope  signet.Scope
-	// Subject is the one user that may be answered for (id_token_hint, or a sub value in claims); "": anyone.
-	Subject signet.UserID
+	// Subjects are the users that may be answered for (id_token_hint, sub values in claims); nil: anyone.
+	Subjects []signet.UserID
 	// CreatedAt is when this browser's flow began. "In this flow" means after it.
 	CreatedAt time.Time
 	// Denied: the person said no on the consent page of this flow.
@@ -58,7 +59,7 @@ func decide(f *facts) outcome {
 	if reason := loginReason(f); reason != "" {
 		return ask(f, stepLogin, codeLoginRequired, reason)
 	}
-	if f.Subject != "" && f.Subject != f.Session.UserID {
+	if f.Subjects != nil && !slices.Contains(f.Subjects, f.Session.UserID) {
 		if inFlow(f, f.Session.AuthTime) {
 			// The person was asked in this flow and came back as somebody else. Asking again would never end; the answer for
 			// another person is an error (OIDC Core §3.1.2.1 id_token_hint, §5.5.1 sub).
@@ -91,11 +92,12 @@ func loginReason(f *facts) string {
 	switch {
 	case f.Session == nil || !f.Session.Live(f.Now):
 		return "no_session"
-	case f.User == nil || f.User.Disabled() || f.User.ID != f.Session.UserID:
+	case f.User == nil || f.User.ID != f.Session.UserID:
 		return "no_user"
-	case !f.User.NotBefore.IsZero() && !f.Session.AuthTime.After(f.User.NotBefore):
-		// Whatever rests on an authentication before it was taken back.
-		return "authentication_revoked"
+	}
+	// Disabled, or an authentication that was taken back since: a new password ends what rests on the old one.
+	if reason := userFault(f.User, f.Session.AuthTime); reason != "" {
+		return reason
 	}
 	if inFlow(f, f.Session.AuthTime) {
 		// An authentication in this flow satisfies prompt=login, select_account and every max_age, 0 included: OIDC Core

@@ -48,6 +48,7 @@ func TestDecide(t *testing.T) {
 		{"another user's record", func(f *facts) { f.User.ID = "bob" }, toLogin, deny(codeLoginRequired)},
 		{"authentication taken back", func(f *facts) { f.User.NotBefore = noon }, toLogin, deny(codeLoginRequired)},
 		{"authentication after what was taken back", func(f *facts) { f.User.NotBefore = noon.Add(-time.Microsecond) }, issue, issue},
+		{"password changed since", func(f *facts) { f.User.PasswordChangedAt = noon.Add(time.Minute) }, toLogin, deny(codeLoginRequired)},
 		{"the person said no", func(f *facts) { f.Denied = true }, deny(signet.CodeAccessDenied), deny(signet.CodeAccessDenied)},
 		{"no counts without a session too", func(f *facts) { f.Denied, f.Session = true, nil }, deny(signet.CodeAccessDenied), deny(signet.CodeAccessDenied)},
 
@@ -68,10 +69,10 @@ func TestDecide(t *testing.T) {
 			login(f, noon.Add(900*time.Millisecond))
 		}, toLogin, deny(codeLoginRequired)},
 
-		{"id_token_hint of another user", func(f *facts) { f.Subject = "bob" }, toLogin, deny(codeLoginRequired)},
-		{"id_token_hint of this user", func(f *facts) { f.Subject = "alice" }, issue, issue},
+		{"id_token_hint of another user", func(f *facts) { f.Subjects = []signet.UserID{"bob"} }, toLogin, deny(codeLoginRequired)},
+		{"id_token_hint of this user", func(f *facts) { f.Subjects = []signet.UserID{"carol", "alice"} }, issue, issue},
 		// Asking for bob again and again would be a loop without an end.
-		{"asked for bob, came back as alice", func(f *facts) { f.Subject = "bob"; login(f, flowNow) }, deny(codeLoginRequired), deny(codeLoginRequired)},
+		{"asked for bob, came back as alice", func(f *facts) { f.Subjects = []signet.UserID{"bob"}; login(f, flowNow) }, deny(codeLoginRequired), deny(codeLoginRequired)},
 
 		{"no consent yet", func(f *facts) { f.Consent = nil }, toConsent, deny(codeConsentRequired)},
 		{"more scope than allowed", func(f *facts) { f.Scope = append(f.Scope, "address") }, toConsent, deny(codeConsentRequired)},

@@ -36,8 +36,8 @@ type authorizeRequest struct {
 	// ClaimsJSON is the claims parameter as it was sent, "" when none was.
 	ClaimsJSON   string
 	ACRRequested bool
-	// Subject is the one user that may be answered for, "" when anyone may.
-	Subject signet.UserID
+	// Subjects are the users that may be answered for; nil: anyone.
+	Subjects []signet.UserID
 }
 
 // authorizeParameters lists what is read and kept of a request, resource apart, which may repeat. Everything else is
@@ -299,8 +299,8 @@ func readOpaque(request *authorizeRequest, params url.Values) error {
 	return nil
 }
 
-// readClaims reads the claims parameter (OIDC Core §5.5). A sub value in it names the one user that may be answered for
-// (§5.5.1).
+// readClaims reads the claims parameter (OIDC Core §5.5). A sub value in it names who may be answered for (§5.5.1). An
+// essential acr that signet cannot give is a failed authentication (§5.5.1.1), known before anybody typed a password.
 func readClaims(request *authorizeRequest, params url.Values) error {
 	raw := params.Get("claims")
 	if raw == "" || !request.Scope.Has(signet.ScopeOpenID) {
@@ -311,7 +311,36 @@ func readClaims(request *authorizeRequest, params url.Values) error {
 		return err
 	}
 	request.ClaimsJSON = raw
-	_ = parsed
+	request.ACRRequested = request.ACRRequested || parsed.acrRequested()
+	if acr := parsed.IDToken["acr"]; acr.Essential && len(acr.Values) > 0 && !slices.ContainsFunc(acr.Values, issuedACR) {
+		return signet.NewError(signet.CodeAccessDenied, "The requested authentication context is not available.", "acr_unavailable")
+	}
+	for _, place := range []map[string]claimRequest{parsed.IDToken, parsed.UserInfo} {
+		if err := request.narrow(place["sub"].Values); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func issuedACR(value string) bool { return slices.Contains(acrValues(), value) }
+
+// narrow keeps only those users that are also among values; no values leave all. Nobody left is login_required: no login
+// could satisfy the request.
+func (request *authorizeRequest) narrow(values []string) error {
+	if len(values) == 0 {
+		return nil
+	}
+	var kept []signet.UserID
+	for _, value := range values {
+		if id := signet.UserID(value); request.Subjects == nil || slices.Contains(request.Subjects, id) {
+			kept = append(kept, id)
+		}
+	}
+	if kept == nil {
+		return signet.NewError(codeLoginRequired, "The request names different users.", "subjects_disagree")
+	}
+	request.Subjects = kept
 	return nil
 }
 
@@ -329,9 +358,5 @@ func (s *Server) readHint(ctx context.Context, request *authorizeRequest, params
 	if hint.ClientID != request.Client.ID {
 		return badHint("hint_other_client", nil)
 	}
-	if request.Subject != "" && request.Subject != hint.UserID {
-		return signet.NewError(codeLoginRequired, "The request names two different users.", "two_subjects")
-	}
-	request.Subject = hint.UserID
-	return nil
+	return request.narrow([]string{string(hint.UserID)})
 }
