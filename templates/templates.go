@@ -77,6 +77,7 @@ func render[V any](w io.Writer, t *template.Template, l links, view V) error {
 // Login renders the login form (ids username, password, login; error when there is a problem).
 func (p *Pages) Login(w io.Writer, v LoginView) error {
 	v.ClientName, v.ReturnTo = Plain(v.ClientName, nameLength), Plain(v.ReturnTo, 0)
+	v.Username, v.Problem = Plain(v.Username, 0), Plain(v.Problem, messageLength)
 	return render(w, p.login, p.links, struct {
 		LoginView
 		ClientLinks []link
