@@ -33,8 +33,8 @@ func (s *Server) authorizeRoutes() []web.Route {
 // authorize is the authorization endpoint (RFC 6749 §3.1, OIDC Core §3.1.2).
 //
 //	POST parameters ─▶ validate ─▶ 303 GET ?flow=unbound
-//	GET parameters  ─▶ new flow ─┐
-//	GET ?flow=      ─▶ open ─────┴▶ bind to the browser ─▶ validate ─▶ decide ─▶ 303 /login, /consent or the client
+//	GET parameters  ─▶ new flow ─────────────┐
+//	GET ?flow=      ─▶ open, of this browser ─┴▶ validate ─▶ bind ─▶ decide ─▶ 303 /login, /consent or the client
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost {
 		s.authorizePost(w, r)
@@ -56,6 +56,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, target, err)
 		return
 	}
+	s.bind(w, r, flow)
 	s.proceed(w, r, flow, request)
 }
 
@@ -102,27 +103,19 @@ func (s *Server) newFlow(params url.Values) *signet.Flow {
 	return flow
 }
 
-// openRequest returns the flow that belongs to the request and to this browser, with its parameters: a new one for raw
-// parameters, the sealed one for flow. Errors: CodeInvalidRequest (altered, too old), CodeForbidden (another browser's).
+// openRequest returns the flow of a request with its parameters: a new one for raw parameters, the sealed one for flow.
+// A bound flow must be this browser's. Errors: CodeInvalidRequest (altered, too old), CodeForbidden (another browser's).
 func (s *Server) openRequest(w http.ResponseWriter, r *http.Request, params url.Values) (*signet.Flow, url.Values, error) {
 	sealed := params.Get("flow")
 	if sealed == "" {
-		flow := s.newFlow(params)
-		flow.Browser = s.Browser.Bind(w, r)
-		return flow, params, nil
+		return s.newFlow(params), params, nil
 	}
 	flow, err := s.Flows.OpenFlow(sealed, signet.FlowAuthorize)
 	if err != nil {
 		return nil, nil, err
 	}
-	browser := s.Browser.Bind(w, r)
-	if flow.Browser == "" {
-		// From a POST. It is bound now like raw parameters and begins now: were its first time kept, somebody could seal a
-		// flow in advance and have a login that happened meanwhile, for whatever reason, pass as one in this flow.
-		flow.Browser, flow.CreatedAt = browser, s.stamp()
-		delete(flow.Params, paramDenied)
-	} else if subtle.ConstantTimeCompare([]byte(flow.Browser), []byte(browser)) != 1 {
-		// CSR-04: a flow copied from another browser would deliver one person's code to the other.
+	// CSR-04: a flow copied from another browser would deliver one person's code to the other.
+	if flow.Browser != "" && subtle.ConstantTimeCompare([]byte(flow.Browser), []byte(s.Browser.Bind(w, r))) != 1 {
 		return nil, nil, signet.NewError(signet.CodeForbidden, "This request was started in another browser.", "flow_other_browser")
 	}
 	opened := make(url.Values, len(flow.Params)+1)
@@ -133,6 +126,17 @@ func (s *Server) openRequest(w http.ResponseWriter, r *http.Request, params url.
 		opened["resource"] = resources
 	}
 	return flow, opened, nil
+}
+
+// bind gives a valid flow to this browser, from now on. That holds for one from a POST too: were its first time kept,
+// somebody could have a flow sealed in advance, and a login that happened meanwhile, for whatever reason, would pass as
+// one in this flow.
+func (s *Server) bind(w http.ResponseWriter, r *http.Request, flow *signet.Flow) {
+	if flow.Browser != "" {
+		return
+	}
+	flow.Browser, flow.CreatedAt = s.Browser.Bind(w, r), s.stamp()
+	delete(flow.Params, paramDenied)
 }
 
 // proceed decides about a valid request and does it.

@@ -138,6 +138,9 @@ func readAnswerForm(request *authorizeRequest, params url.Values) error {
 	switch params.Get("response_mode") {
 	case "", "query":
 	case "form_post":
+		if scheme, _, _ := strings.Cut(request.Target.RedirectURI, ":"); scheme != "https" && scheme != "http" {
+			return signet.NewError(signet.CodeInvalidRequest, "A form can only be posted to a web address.", "form_post_scheme")
+		}
 		request.Target.Mode = modeFormPost
 	default:
 		return signet.NewError(signet.CodeInvalidRequest, "The response_mode is not supported.", "response_mode")
