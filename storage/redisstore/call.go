@@ -14,14 +14,19 @@ var errBreakerOpen = errors.New("redis did not answer lately")
 // exec sends the commands in one round trip, under the deadline and behind the breaker. nil means that every command
 // was answered, if only by nil: the caller reads each result. Error: CodeUnavailable.
 func (s *Store) exec(ctx context.Context, cmds ...redis.Cmder) error {
-	if err := ctx.Err(); err != nil {
+	limited, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return s.execWithin(ctx, limited, cmds...)
+}
+
+// execWithin is exec under a deadline that the caller of several round trips has set. caller is the context without it.
+func (s *Store) execWithin(caller, limited context.Context, cmds ...redis.Cmder) error {
+	if err := caller.Err(); err != nil {
 		return unavailable("redis_not_asked", err)
 	}
 	if !s.breaker.allow(s.elapsed()) {
 		return unavailable("redis_breaker_open", errBreakerOpen)
 	}
-	limited, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
 	if len(cmds) == 1 {
 		_ = s.client.Process(limited, cmds[0])
 	} else {
@@ -31,11 +36,11 @@ func (s *Store) exec(ctx context.Context, cmds ...redis.Cmder) error {
 		}
 		_, _ = pipe.Exec(limited)
 	}
-	return s.settle(ctx, firstError(cmds))
+	return s.settle(caller, firstError(cmds))
 }
 
 // settle tells the breaker how a call ended and gives its error the code.
-func (s *Store) settle(ctx context.Context, err error) error {
+func (s *Store) settle(caller context.Context, err error) error {
 	var reply redis.Error
 	switch {
 	case err == nil:
@@ -45,13 +50,13 @@ func (s *Store) settle(ctx context.Context, err error) error {
 		// Redis answered, with a refusal (OOM, READONLY, LOADING): it is alive, and quick.
 		s.breaker.succeeded()
 		return unavailable("redis_refused", err)
-	case ctx.Err() != nil:
+	case caller.Err() != nil:
 		// The caller went away or had less time than we give Redis. That says nothing of Redis: were it counted, five
 		// clients that hang up would cut everybody off.
 		return unavailable("redis_not_awaited", err)
 	}
 	if s.breaker.failed(s.elapsed()) {
-		s.log.ErrorContext(ctx, "redis does not answer; calls fail at once until it does", "error", err)
+		s.log.ErrorContext(caller, "redis does not answer; calls fail at once until it does", "error", err)
 	}
 	return unavailable("redis_failed", err)
 }
@@ -90,13 +95,15 @@ func (sc script) command(ctx context.Context, name, body string, keys []string, 
 	return cmd
 }
 
-// eval runs a script: one round trip, two when this server does not know the script yet. Error: CodeUnavailable.
+// eval runs a script within one deadline: one round trip, two when this server does not know the script yet. Error: CodeUnavailable.
 func (s *Store) eval(ctx context.Context, sc script, keys []string, args ...any) (*redis.Cmd, error) {
+	limited, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
 	cmd := sc.command(ctx, "evalsha", sc.sha, keys, args)
-	err := s.exec(ctx, cmd)
+	err := s.execWithin(ctx, limited, cmd)
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
 		cmd = sc.command(ctx, "eval", sc.source, keys, args)
-		err = s.exec(ctx, cmd)
+		err = s.execWithin(ctx, limited, cmd)
 	}
 	return cmd, err
 }

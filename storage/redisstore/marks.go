@@ -64,8 +64,13 @@ func newMarks(s *Store) *Marks {
 	return m
 }
 
-// initialise sets the epochs that are missing, when the store starts and not when the first caller comes, so that the
-// wait of an empty Redis is over sooner.
+// settleTime bounds what a call does beyond its own round trip when it found an epoch missing.
+const settleTime = 50 * time.Millisecond
+
+// initialise moves the epochs that are missing to now, in all buckets: when the store starts, and when a call finds one
+// missing, so that the wait of a bucket does not begin with its first caller. Another node may have been first; then
+// nothing is moved. The time is taken after the loss was seen: a time from before the question could lie before the
+// last mark that was accepted and lost.
 func (m *Marks) initialise(ctx context.Context) error {
 	gets := make([]redis.Cmder, buckets)
 	for i, key := range m.epochs {
@@ -74,15 +79,18 @@ func (m *Marks) initialise(ctx context.Context) error {
 	if err := m.s.exec(ctx, gets...); err != nil {
 		return err
 	}
+	now := m.s.now().UnixMilli()
+	var claims []redis.Cmder
 	for i, get := range gets {
-		if get.Err() == nil {
-			continue
-		}
-		if _, err := m.claimEpoch(ctx, i); err != nil {
-			return err
+		if get.Err() != nil { // nil: exec returned every other error
+			claims = append(claims, m.claim.command(ctx, "eval", m.claim.source, m.epochs[i:i+1], []any{now}))
 		}
 	}
-	return nil
+	if len(claims) == 0 {
+		return nil
+	}
+	m.s.log.WarnContext(ctx, "replay marks start anew: what was issued before now is refused", "buckets", len(claims))
+	return m.s.exec(ctx, claims...)
 }
 
 // Use accepts a mark once until it expires, in one round trip.
@@ -107,10 +115,9 @@ func (m *Marks) Use(ctx context.Context, mark signet.Mark) error {
 
 	if errors.Is(epoch.Err(), redis.Nil) {
 		// Even if somebody else sets an epoch at once, our SET may have been before the loss: nothing is accepted.
-		if _, err := m.claimEpoch(ctx, bucket); err != nil {
-			return err
-		}
-		return memoryLost(nil)
+		limited, cancel := context.WithTimeout(ctx, settleTime)
+		defer cancel()
+		return memoryLost(m.initialise(limited))
 	}
 	since, err := parseEpoch(epoch.Val())
 	if err != nil {
@@ -135,6 +142,8 @@ func (m *Marks) Use(ctx context.Context, mark signet.Mark) error {
 
 // takeOver uses a mark anew whose earlier use has expired but was not yet collected. One of many callers wins.
 func (m *Marks) takeOver(ctx context.Context, key, old, value string, expires int64) error {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
 	cmd, err := m.s.eval(ctx, m.replace, []string{key}, old, value, m.s.keepUntil(expires))
 	if err != nil {
 		return err
@@ -143,21 +152,6 @@ func (m *Marks) takeOver(ctx context.Context, key, old, value string, expires in
 		return &signet.Error{Code: signet.CodeUsed, Cause: err}
 	}
 	return nil
-}
-
-// claimEpoch moves a missing epoch to now. The time is taken here, after the loss was seen: a time from before the
-// question could lie before the last mark that was accepted and lost.
-func (m *Marks) claimEpoch(ctx context.Context, bucket int) (int64, error) {
-	cmd, err := m.s.eval(ctx, m.claim, []string{m.epochs[bucket]}, m.s.now().UnixMilli())
-	if err != nil {
-		return 0, err
-	}
-	text, err := cmd.Text()
-	if err != nil {
-		return 0, unavailable("redis_refused", err)
-	}
-	m.s.log.WarnContext(ctx, "replay marks start anew: what was issued before is refused", "bucket", bucket, "epoch", text)
-	return parseEpoch(text)
 }
 
 // key hashes space and key, so that neither their length nor their bytes matter, and picks the bucket.

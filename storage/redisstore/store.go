@@ -82,6 +82,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s.marks = newMarks(s)
 	s.attempts = newAttempts(s)
 	s.revocations = newRevocations(s)
+	// The driver logs failed dials to standard error by default; the calls that fail by them report them.
+	redis.SetLogger(driverLog{o.Log})
 	s.client = redis.NewUniversalClient(&redis.UniversalOptions{
 		Addrs: o.Addrs, Username: o.Username, Password: o.Password, DB: o.DB,
 		MasterName: o.MasterName, IsClusterMode: o.Mode == ModeCluster, TLSConfig: o.TLS,
@@ -182,6 +184,14 @@ func randomStart() string {
 		raw[i] = byte(rand.Uint32()) //nolint:gosec // distinct, not secret
 	}
 	return base64.RawURLEncoding.EncodeToString(raw[:])
+}
+
+// driverLog sends the driver's own lines where ours go.
+type driverLog struct{ log *slog.Logger }
+
+// Printf implements the driver's logger.
+func (l driverLog) Printf(ctx context.Context, format string, v ...any) {
+	l.log.DebugContext(ctx, fmt.Sprintf(format, v...), "from", "go-redis")
 }
 
 // unavailable is the one error of this package towards its callers, with a reason for logs.
