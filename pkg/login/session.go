@@ -86,8 +86,8 @@ func browserHash(text string) string {
 
 // begin makes user the person at this browser and sets the cookie, whose secret is always new (session fixation).
 // Somebody else's session at this browser ends in the same transaction; the user's own goes on under the same sid.
-// Errors: CodeUnavailable.
-func (l *Login) begin(w http.ResponseWriter, r *http.Request, user *signet.User, client signet.ClientID) error {
+// at is when the authentication began. Errors: CodeRevoked when what the user had was taken back since, CodeUnavailable.
+func (l *Login) begin(w http.ResponseWriter, r *http.Request, user *signet.User, client signet.ClientID, at time.Time) error {
 	existing, err := l.Session(r)
 	if err != nil {
 		return err
@@ -95,7 +95,7 @@ func (l *Login) begin(w http.ResponseWriter, r *http.Request, user *signet.User,
 	now := l.now()
 	secret := signet.NewSecret(signet.SecretSession).Reveal()
 	session := &signet.Session{
-		ID: signet.NewSessionID(), Hash: l.HashKeys().Hash(secret), UserID: user.ID, AuthTime: now,
+		ID: signet.NewSessionID(), Hash: l.HashKeys().Hash(secret), UserID: user.ID, AuthTime: at,
 		ACR: signet.ACRPassword, AMR: []string{signet.AMRPassword},
 		LastSeenAt: now, CreatedAt: now, ExpiresAt: now.Add(l.SessionMax),
 	}

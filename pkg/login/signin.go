@@ -75,6 +75,9 @@ func (l *Login) postLogin(w http.ResponseWriter, r *http.Request) {
 		l.showLogin(w, r, p, http.StatusTooManyRequests, name, wordsThrottled(wait))
 		return
 	}
+	// The authentication counts from before the user is read: what is taken back while the hash is computed, a password
+	// changed for instance, comes after it and ends it.
+	at := l.now()
 	user, reason, err := l.authenticate(r.Context(), name, password)
 	if err != nil {
 		l.release(r.Context(), guess)
@@ -85,7 +88,11 @@ func (l *Login) postLogin(w http.ResponseWriter, r *http.Request) {
 		l.refuse(w, r, p, name, user, reason)
 		return
 	}
-	if err := l.begin(w, r, user, p.client.ID); err != nil {
+	switch err := l.begin(w, r, user, p.client.ID, at); {
+	case errors.Is(err, signet.ErrRevoked):
+		l.refuse(w, r, p, name, user, "user_ended")
+		return
+	case err != nil:
 		l.fail(w, r, err)
 		return
 	}
