@@ -1,6 +1,7 @@
 package clientauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/netip"
@@ -146,6 +147,9 @@ func (a *Authenticator) find(ctx context.Context, id signet.ClientID) (*signet.C
 // admissible is what must hold before any credential is looked at.
 func admissible(client *signet.Client, cred *credential, from netip.Addr) *refusal {
 	switch {
+	case client == nil && cred.id == "":
+		// An assertion that could not even be read; it names nobody.
+		return &refusal{stage: stageClient, reason: cmp.Or(cred.assertion.formFault, cred.assertion.claimsFault, "client_unnamed")}
 	case client == nil:
 		return &refusal{stage: stageClient, reason: "client_unknown"}
 	case client.Disabled():

@@ -178,7 +178,7 @@ func parseDate(raw json.RawMessage) date {
 	}
 	if seconds, err := strconv.ParseInt(number, 10, 64); err == nil {
 		d.invalid = seconds < 0 || seconds > maxDate
-		d.at = time.Unix(seconds, 0)
+		d.at = time.Unix(seconds, 0).UTC()
 		return d
 	}
 	seconds, err := strconv.ParseFloat(number, 64)
@@ -187,7 +187,7 @@ func parseDate(raw json.RawMessage) date {
 		return d
 	}
 	whole, part := math.Modf(seconds)
-	d.at = time.Unix(int64(whole), int64(part*float64(time.Second)))
+	d.at = time.Unix(int64(whole), int64(part*float64(time.Second))).UTC()
 	return d
 }
 
