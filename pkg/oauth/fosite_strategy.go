@@ -94,7 +94,8 @@ func (refreshStrategy) GenerateRefreshToken(ctx context.Context, _ fosite.Reques
 	if x == nil || x.refreshOut == "" {
 		return "", "", fosite.ErrServerError.WithDebug("no refresh token was made")
 	}
-	return x.refreshOut.Reveal(), "", nil
+	// fosite stores a refresh token only if its signature is not empty.
+	return x.refreshOut.Reveal(), "refresh", nil
 }
 
 // ValidateRefreshToken implements foauth2.RefreshTokenStrategy; refresh.go has validated it.

@@ -158,11 +158,11 @@ func (o *Options) rotate(ctx context.Context, x *exchange) error {
 	old := x.refresh.state.Token.Hash
 	rotated, err := o.RefreshTokens.RotateRefreshToken(ctx, old, x.refresh.successor, x.now)
 	if err != nil || rotated {
-		return err
+		return vanished(err)
 	}
 	state, err := o.RefreshTokens.RefreshToken(ctx, []signet.SecretHash{old})
 	if err != nil {
-		return err
+		return vanished(err)
 	}
 	if !state.Grant.Live(x.now) {
 		return invalidGrant("grant_ended")

@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"time"
 
@@ -67,7 +68,7 @@ func (*fositeStore) GetAuthorizeCodeSession(ctx context.Context, code string, _ 
 // sees it after the rollback.
 func (s *fositeStore) InvalidateAuthorizeCodeSession(ctx context.Context, _ string) error {
 	x := exchangeOf(ctx)
-	return s.options.Grants.UseCode(ctx, x.code.Hash, x.now)
+	return vanished(s.options.Grants.UseCode(ctx, x.code.Hash, x.now))
 }
 
 // CreateAccessTokenSession writes the row of an opaque token; a JWT has none.
@@ -141,6 +142,14 @@ func (*fositeStore) CreatePKCERequestSession(_ context.Context, _ string, reques
 		return fosite.ErrServerError.WithDebug("the challenge of the code is not that of the request")
 	}
 	return nil
+}
+
+// vanished: a row that was read a moment ago and is gone now ended; it is no fault of ours.
+func vanished(err error) error {
+	if errors.Is(err, signet.ErrNotFound) {
+		return invalidGrant("row_vanished")
+	}
+	return err
 }
 
 // GetPKCERequestSession answers with the challenge in the code's row.

@@ -82,7 +82,7 @@ func (s *Server) redeem(w http.ResponseWriter, r *http.Request, x *exchange) err
 	case !ok:
 		return signet.NewError(signet.CodeUnsupportedGrantType, "", "grant_type_unknown")
 	case !x.client.MayUse(x.grantType):
-		return signet.NewError(signet.CodeUnauthorizedClient, "", "grant_type_not_registered")
+		return s.notRegistered(r.Context(), x)
 	}
 	// 4. Our own checks of the code, the refresh token, the scope and the resource. A replay found here takes the
 	// grant back.
@@ -92,7 +92,11 @@ func (s *Server) redeem(w http.ResponseWriter, r *http.Request, x *exchange) err
 	if x.audience, err = s.targets(x); err != nil {
 		return err
 	}
-	// 5. fosite's checks, never inside the transaction.
+	// 5. Everyone whom the token would speak for is still there, and may.
+	if err := s.principals(r.Context(), x); err != nil {
+		return err
+	}
+	// 6. fosite's checks, never inside the transaction.
 	ctx := withProof(r.Context(), &proof{client: x.client, exchange: x})
 	request, err := s.fosite.NewAccessRequest(ctx, fositeRequest(ctx, x.params, names...), &session{})
 	if err != nil {
@@ -100,10 +104,6 @@ func (s *Server) redeem(w http.ResponseWriter, r *http.Request, x *exchange) err
 	}
 	for _, scope := range x.scope {
 		request.GrantScope(scope)
-	}
-	// 6. Everyone whom the token would speak for is still there, and may.
-	if err := s.principals(r.Context(), x); err != nil {
-		return err
 	}
 	// 7. Mint, then consume and record in one transaction.
 	if err := s.mintAll(x); err != nil {
@@ -123,6 +123,21 @@ func (s *Server) grantSteps(grantType string) (prepare func(context.Context, *ex
 		return s.prepareClient, []string{"grant_type"}, true
 	}
 	return nil, nil, false
+}
+
+// notRegistered refuses a grant that the client may not use. A client that could refresh when its token was issued, and
+// has lost the grant type since, is told what happened to the token: it is over.
+func (s *Server) notRegistered(ctx context.Context, x *exchange) error {
+	if x.grantType == signet.GrantRefreshToken {
+		state, err := s.findRefresh(ctx, x.params.Get("refresh_token"))
+		if err != nil {
+			return err
+		}
+		if state != nil && state.Token.ClientID == x.client.ID {
+			return invalidGrant("grant_type_lost")
+		}
+	}
+	return signet.NewError(signet.CodeUnauthorizedClient, "", "grant_type_not_registered")
 }
 
 // authenticate proves the client and, as soon as it is known, narrows CORS to its origins: on refusals too.
