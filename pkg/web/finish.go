@@ -3,7 +3,6 @@ package web
 import (
 	"fmt"
 	"log/slog"
-	"math"
 	"net/http"
 	"runtime"
 	"runtime/debug"
@@ -101,7 +100,7 @@ func (k *kit) finish(x *exchange, r *http.Request, start time.Time) {
 		slog.String("method", knownMethod(r.Method)),
 		slog.String("route", x.endpoint.route.Path),
 		slog.Int("status", x.status),
-		slog.Float64("duration_ms", math.Round(float64(took)/float64(10*time.Microsecond))/100),
+		slog.Int64("duration_us", took.Microseconds()),
 		slog.Int64("bytes", x.bytes),
 		slog.String("address", x.address.String()),
 		slog.String("request_id", x.id),

@@ -66,7 +66,7 @@ func FormAction(w http.ResponseWriter, sources ...string) {
 
 func formSource(source string) string {
 	u, err := url.Parse(source)
-	if err != nil || u.Scheme == "" || strings.ContainsAny(u.Host, " ;,'\"") {
+	if err != nil || u.Scheme == "" {
 		return ""
 	}
 	if u.Scheme != "https" && u.Scheme != "http" {
@@ -75,14 +75,24 @@ func formSource(source string) string {
 		}
 		return u.Scheme + ":"
 	}
-	if u.Host == "" {
-		return ""
-	}
 	if strings.HasPrefix(u.Host, "[") {
 		// CSP has no grammar for IPv6 literals (CSP 3 §2.3.1): only the scheme can be named.
 		return u.Scheme + ":"
 	}
+	if !plainHost(u.Host) {
+		return ""
+	}
 	return u.Scheme + "://" + u.Host
+}
+
+// plainHost refuses what could end the directive or widen it (*).
+func plainHost(host string) bool {
+	for i := range len(host) {
+		if c := host[i]; !alphanumeric(c) && c != '.' && c != '-' && c != ':' {
+			return false
+		}
+	}
+	return host != ""
 }
 
 // privateScheme refuses the schemes that run or load something in the page itself.

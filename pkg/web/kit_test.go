@@ -67,7 +67,9 @@ type fixture struct {
 	handler http.Handler
 }
 
-func sayOK(w http.ResponseWriter, _ *http.Request) { WriteJSON(w, http.StatusOK, map[string]string{"ok": "yes"}) }
+func sayOK(w http.ResponseWriter, _ *http.Request) {
+	WriteJSON(w, http.StatusOK, map[string]string{"ok": "yes"})
+}
 
 // readAll reads the whole body and answers 413 when the kit cut it off.
 func readAll(w http.ResponseWriter, r *http.Request) {

@@ -161,8 +161,8 @@ func TestPRS02PRS04Form(t *testing.T) {
 func TestDuplicateMessage(t *testing.T) {
 	t.Parallel()
 	for raw, want := range map[string]string{
-		"client_id=1&client_id=2":                                  "The parameter client_id is sent more than once.",
-		"%3Cscript%3E=1&%3Cscript%3E=2":                            "The parameter name is sent more than once.",
+		"client_id=1&client_id=2":                                        "The parameter client_id is sent more than once.",
+		"%3Cscript%3E=1&%3Cscript%3E=2":                                  "The parameter name is sent more than once.",
 		strings.Repeat("a", 41) + "=1&" + strings.Repeat("a", 41) + "=2": "The parameter name is sent more than once.",
 	} {
 		_, err := Query(get(raw))

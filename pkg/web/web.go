@@ -46,7 +46,7 @@ const maxHeaders = 100
 type endpoint struct {
 	route  Route
 	policy policy
-	vars   []string
+	cache  []string
 	meter  meter
 }
 
@@ -123,7 +123,7 @@ func (k *kit) register(routes []Route) error {
 			}
 			templates[route.Path] = n
 		}
-		e := &endpoint{route: route, policy: policies[route.Class], vars: pathVars(route.Path), meter: k.metrics.meter(route.Path)}
+		e := &endpoint{route: route, policy: policies[route.Class], cache: []string{policies[route.Class].cache}, meter: k.metrics.meter(route.Path)}
 		for _, method := range route.served() {
 			if n.methods[method] != nil {
 				faults = append(faults, fmt.Errorf("route %q: %s %s is taken", route.Name, method, route.Path))
@@ -159,17 +159,6 @@ func (k *kit) path(template string) (*node, error) {
 	}
 	k.nodes[route] = n
 	return n, nil
-}
-
-func pathVars(template string) []string {
-	var names []string
-	for segment := range strings.SplitSeq(template, "/") {
-		if name, ok := strings.CutPrefix(segment, "{"); ok {
-			name, _, _ = strings.Cut(strings.TrimSuffix(name, "}"), ":")
-			names = append(names, name)
-		}
-	}
-	return names
 }
 
 // find returns the node of a request, nil when there is none.
@@ -238,7 +227,7 @@ func (k *kit) serve(x *exchange, r *http.Request) {
 	if e.policy.page {
 		h["Content-Security-Policy"] = headerPageCSP
 	}
-	h["Cache-Control"] = []string{e.policy.cache}
+	h["Cache-Control"] = e.cache
 	if e.policy.oauth {
 		h["Pragma"] = headerNoCache // RFC 6749 §5.1 asks for it beside no-store
 	}
@@ -275,7 +264,7 @@ func malformed(r *http.Request) int {
 		return http.StatusMethodNotAllowed
 	case len(r.RequestURI) > maxURL:
 		return http.StatusRequestURITooLong
-	case len(r.Header) > maxHeaders:
+	case fields(r.Header) > maxHeaders:
 		return http.StatusRequestHeaderFieldsTooLarge
 	case r.URL.Host != "" || r.URL.Scheme != "" || r.URL.Opaque != "":
 		// Absolute form is for proxies. RFC 9112 §3.2.2 would have an origin server take it; signet does not, so that
@@ -285,6 +274,14 @@ func malformed(r *http.Request) int {
 		return http.StatusHTTPVersionNotSupported
 	}
 	return 0
+}
+
+func fields(header http.Header) int {
+	count := 0
+	for _, values := range header {
+		count += len(values)
+	}
+	return count
 }
 
 func (k *kit) unknown(x *exchange, r *http.Request) {
