@@ -36,11 +36,11 @@ func (s *Store) execWithin(caller, limited context.Context, cmds ...redis.Cmder)
 		}
 		_, _ = pipe.Exec(limited)
 	}
-	return s.settle(caller, firstError(cmds))
+	return s.settle(caller, limited, firstError(cmds))
 }
 
 // settle tells the breaker how a call ended and gives its error the code.
-func (s *Store) settle(caller context.Context, err error) error {
+func (s *Store) settle(caller, limited context.Context, err error) error {
 	var reply redis.Error
 	switch {
 	case err == nil:
@@ -50,7 +50,7 @@ func (s *Store) settle(caller context.Context, err error) error {
 		// Redis answered, with a refusal (OOM, READONLY, LOADING): it is alive, and quick.
 		s.breaker.succeeded()
 		return unavailable("redis_refused", err)
-	case caller.Err() != nil:
+	case caller.Err() != nil || timedOut(err) && hurried(caller, limited):
 		// The caller went away or had less time than we give Redis. That says nothing of Redis: were it counted, five
 		// clients that hang up would cut everybody off.
 		return unavailable("redis_not_awaited", err)
@@ -59,6 +59,19 @@ func (s *Store) settle(caller context.Context, err error) error {
 		s.log.ErrorContext(caller, "redis does not answer; calls fail at once until it does", "error", err)
 	}
 	return unavailable("redis_failed", err)
+}
+
+// hurried reports whether the deadline was the caller's own. The socket's timer may be ahead of the context's, so the
+// context alone does not tell.
+func hurried(caller, limited context.Context) bool {
+	own, ok := caller.Deadline()
+	set, _ := limited.Deadline()
+	return ok && own.Equal(set)
+}
+
+func timedOut(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.As(err, &t) && t.Timeout()
 }
 
 // firstError returns the first failure that is not the answer nil.

@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -95,6 +94,8 @@ func (s *Store) Subscribe(ctx context.Context, wake func(n int64)) error {
 func (s *Store) listen(ctx context.Context, wake func(n int64)) (heard bool) {
 	sub := s.client.Subscribe(ctx, s.channel())
 	defer func() { _ = sub.Close() }()
+	// A read in progress does not look at the context.
+	defer context.AfterFunc(ctx, func() { _ = sub.Close() })()
 	asked := false
 	for {
 		message, err := sub.ReceiveTimeout(ctx, silence)
@@ -113,9 +114,4 @@ func (s *Store) listen(ctx context.Context, wake func(n int64)) (heard bool) {
 		}
 		heard, asked = true, false
 	}
-}
-
-func timedOut(err error) bool {
-	var t interface{ Timeout() bool }
-	return errors.As(err, &t) && t.Timeout()
 }

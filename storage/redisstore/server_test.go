@@ -64,6 +64,17 @@ type server struct {
 // startServer runs redis-server on a free loopback port, without persistence, and ends it with the test.
 func startServer(t testing.TB, args ...string) *server {
 	t.Helper()
+	return startProcess(t, append([]string{"--save", "", "--appendonly", "no"}, args...))
+}
+
+// startSentinel runs a Sentinel with a configuration file, which it rewrites.
+func startSentinel(t testing.TB, config string) *server {
+	t.Helper()
+	return startProcess(t, []string{config, "--sentinel"})
+}
+
+func startProcess(t testing.TB, args []string) *server {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatalf("find a port: %v", err)
@@ -83,8 +94,8 @@ func startServer(t testing.TB, args ...string) *server {
 func (s *server) start() {
 	s.t.Helper()
 	host, port, _ := net.SplitHostPort(s.addr)
-	base := []string{"--bind", host, "--port", port, "--dir", s.dir, "--save", "", "--appendonly", "no"}
-	s.cmd = exec.Command("redis-server", append(base, s.args...)...)
+	s.cmd = exec.Command("redis-server", append(s.args[:len(s.args):len(s.args)],
+		"--bind", host, "--port", port, "--dir", s.dir)...)
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatalf("redis-server cannot be started (%v); run make test", err)
 	}
@@ -168,3 +179,12 @@ func wantCode(t testing.TB, err error, code signet.Code, reason string) {
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }
+
+func atoi(t testing.TB, text string) int {
+	t.Helper()
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}

@@ -164,6 +164,13 @@ var fastCases = []struct {
 		f.put(t, later)
 		f.look(t, map[string]int64{"user:u": f.start.Unix() + 3600}, "user:u")
 	}},
+	{"an entry that was over before it came", func(t *testing.T, f *fastTest) {
+		// The outbox may lie for long.
+		f.rebuild(t)
+		f.clock.Advance(48 * time.Hour)
+		f.put(t, f.entry(signet.RevokedToken, "a", 0))
+		f.look(t, nil, "token:a")
+	}},
 	{"a thousand entries", func(t *testing.T, f *fastTest) {
 		var entries []signet.Revocation
 		var keys []string
