@@ -1,0 +1,45 @@
+package main
+
+import (
+	"embed"
+	"net/http"
+	"strconv"
+
+	"github.com/signet-auth/signet/pkg/web"
+)
+
+//go:embed demo
+var demoFiles embed.FS
+
+// demoRoutes serve the demo of `signet dev`: a browser app without a server of its own. The callback is the same page;
+// it redeems the code and replaces itself, so that no code stays in the history.
+func demoRoutes() ([]web.Route, error) {
+	var routes []web.Route
+	for _, f := range []struct {
+		name, path, file, kind string
+		class                  web.Class
+	}{
+		{"demo", "/demo", "index.html", "text/html; charset=utf-8", web.ClassPage},
+		{"demo-callback", "/demo/callback", "index.html", "text/html; charset=utf-8", web.ClassPage},
+		{"demo-app", "/demo/app.js", "app.js", "text/javascript; charset=utf-8", web.ClassAsset},
+		{"demo-oidc", "/demo/oidc.js", "oidc.js", "text/javascript; charset=utf-8", web.ClassAsset},
+		{"demo-style", "/demo/demo.css", "demo.css", "text/css; charset=utf-8", web.ClassAsset},
+		{"demo-icon", "/demo/icon.svg", "icon.svg", "image/svg+xml", web.ClassAsset},
+	} {
+		content, err := demoFiles.ReadFile("demo/" + f.file)
+		if err != nil {
+			return nil, err
+		}
+		routes = append(routes, web.Route{Name: f.name, Methods: []string{http.MethodGet}, Path: f.path, Class: f.class,
+			Handler: func(w http.ResponseWriter, r *http.Request) {
+				h := w.Header()
+				h.Set("Content-Type", f.kind)
+				h.Set("Content-Length", strconv.Itoa(len(content)))
+				h.Set("Cache-Control", "no-store") // a demo changes with the binary
+				if r.Method != http.MethodHead {
+					_, _ = w.Write(content) // the browser is gone: there is nobody to tell
+				}
+			}})
+	}
+	return routes, nil
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/signet-auth/signet/config"
+	"github.com/signet-auth/signet/pkg/signet"
+)
+
+// The exit codes.
+const (
+	exitOK = iota
+	exitFailure
+	exitUsage
+	exitNotFound
+	exitConflict
+	exitUnavailable
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: config.Environ(), env: config.Env}
+	code := a.run(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// app is one run of the binary: where it reads and writes, and what the flags of every command said.
+type app struct {
+	in       io.Reader
+	out, err io.Writer
+	environ  []string
+	env      func(name string) string
+
+	started bool // a command began: an error after that is no wrong usage
+	json    bool
+	config  string
+	server  string
+	keyFile string
+	caFile  string
+}
+
+func (a *app) run(ctx context.Context, args []string) int {
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	code := exitCode(err)
+	if !a.started {
+		code = exitUsage
+	}
+	if a.json {
+		line, _ := json.Marshal(map[string]any{"error": err.Error(), "exit_code": code})
+		fmt.Fprintf(a.err, "%s\n", line)
+	} else {
+		fmt.Fprintf(a.err, "signet: %s\n", visible(err.Error()))
+	}
+	if code == exitUsage && !a.started {
+		fmt.Fprintf(a.err, "\nSee: signet --help\n")
+	}
+	return code
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "signet",
+		Short:         "OAuth 2.0 and OpenID Connect server",
+		Long:          "signet is an OAuth 2.0 and OpenID Connect server.\n\nTry it on this machine:  signet dev",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRun: func(*cobra.Command, []string) {
+			a.started = true
+		},
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.PersistentFlags().BoolVar(&a.json, "json", false, "write JSON for programs")
+	root.AddCommand(a.serveCommand(), a.devCommand(), a.migrateCommand(), a.adminCommand(), a.clientCommand(),
+		a.userCommand(), a.keyCommand())
+	return root
+}
+
+// group is a command that only holds others.
+func group(use, short string, children ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return usage("choose a command: signet %s --help", cmd.Name())
+		}}
+	cmd.AddCommand(children...)
+	return cmd
+}
+
+// usageError is a wrong call that only the command itself could notice.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+func usage(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// exitCode is the one table from error to exit code.
+func exitCode(err error) int {
+	var wrong *usageError
+	var problems config.Problems
+	var answer *apiError
+	switch {
+	case errors.As(err, &wrong), errors.As(err, &problems):
+		return exitUsage
+	case errors.As(err, &answer):
+		return answer.exitCode()
+	}
+	switch signet.CodeOf(err) {
+	case signet.CodeNotFound:
+		return exitNotFound
+	case signet.CodeConflict:
+		return exitConflict
+	case signet.CodeUnavailable:
+		return exitUnavailable
+	default:
+		return exitFailure
+	}
+}

@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/signet-auth/signet/pkg/admin"
+	"github.com/signet-auth/signet/pkg/clientauth"
+	"github.com/signet-auth/signet/pkg/keys"
+	"github.com/signet-auth/signet/pkg/login"
+	"github.com/signet-auth/signet/pkg/oauth"
+	"github.com/signet-auth/signet/pkg/revocation"
+	"github.com/signet-auth/signet/pkg/web"
+	"github.com/signet-auth/signet/storage/redisstore"
+	"github.com/signet-auth/signet/storage/sqlstore"
+	"github.com/signet-auth/signet/templates"
+)
+
+// deployment is what differs between serve, dev and the commands; everything else is the same everywhere.
+type deployment struct {
+	issuer      string
+	adminListen string // for what the commands print
+	sql         sqlstore.Options
+	redis       *redisstore.Options // nil: short-lived records live in SQL too
+	sqlMarks    bool                // replay marks in SQL although there is Redis
+	keks        map[string][]byte
+	currentKEK  string
+	plan        keys.Plan
+	lifetimes   oauth.Lifetimes
+	sessionIdle time.Duration
+	sessionMax  time.Duration
+	passwords   login.PasswordsOptions
+	proxies     []netip.Prefix
+	unlimited   bool // no rate limits by network
+	demo        bool
+	now         func() time.Time
+	log         *slog.Logger
+}
+
+// https reports whether people reach this deployment over https.
+func (d *deployment) https() bool { return len(d.issuer) > 8 && d.issuer[:8] == "https://" }
+
+// worker is something that runs until its context ends.
+type worker struct {
+	name string
+	run  func(ctx context.Context) error
+}
+
+// node is one process, wired.
+type node struct {
+	public, admin, ops http.Handler
+	room               *admin.Admin
+	adminListen        string
+	store              *sqlstore.Store
+	redis              *redisstore.Store // nil without Redis
+	workers            []worker
+	drain              *drain
+}
+
+// The limits on guesses at a client's secret or assertion, by client and network.
+const (
+	credentialFailures = 20
+	credentialWindow   = 5 * time.Minute
+)
+
+// wire ties every room to its stores. Read it from top to bottom: stores, keys, revocation, rooms, listeners.
+func wire(ctx context.Context, d *deployment) (_ *node, err error) {
+	n := &node{adminListen: d.adminListen, drain: &drain{}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.close())
+		}
+	}()
+
+	// Stores. PostgreSQL (SQLite in dev) is the truth; the schema is brought up under a lock row, so that two nodes may
+	// start at once.
+	push := &pusher{}
+	d.sql.OnRevoked = push.Push
+	if n.store, err = sqlstore.Open(ctx, d.sql); err != nil {
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	if err = n.store.Migrate(ctx); err != nil {
+		return nil, fmt.Errorf("database schema: %w", err)
+	}
+	homes := &shortLived{marks: n.store.Marks(), attempts: n.store.Attempts()}
+	if d.redis != nil {
+		if n.redis, err = redisstore.Open(ctx, *d.redis); err != nil {
+			return nil, fmt.Errorf("redis: %w", err)
+		}
+		homes.attempts, homes.fast = n.redis.Attempts(), n.redis.Revocations()
+		if !d.sqlMarks {
+			homes.marks = n.redis.Marks()
+		}
+	}
+
+	// Keys: opened before anything else can ask for one.
+	ring, err := keys.New(keys.Options{Store: n.store, KEKs: d.keks, CurrentKEK: d.currentKEK, Plan: d.plan, Now: d.now, Log: d.log})
+	if err != nil {
+		return nil, err
+	}
+	if err = ring.Start(ctx); err != nil {
+		return nil, fmt.Errorf("keys: %w", err)
+	}
+	n.store.OnChange(reloadOn(ring, "keys", d.log))
+
+	// Revocation: the journal is the truth, Redis answers quickly.
+	revoked, err := revocation.New(revocation.Options{Fast: homes.fast, Journal: n.store, Now: d.now, Log: d.log})
+	if err != nil {
+		return nil, err
+	}
+	push.service.Store(revoked)
+
+	// Rooms.
+	passwords, err := login.NewPasswords(d.passwords)
+	if err != nil {
+		return nil, err
+	}
+	pages, err := templates.New()
+	if err != nil {
+		return nil, err
+	}
+	hints := &lateHints{}
+	people, err := login.New(login.Options{Issuer: d.issuer, Records: n.store, Sessions: n.store, Consents: n.store,
+		Attempts: homes.attempts, Flows: ring, Hints: hints, Events: n.store, HashKeys: ring.HashKeys, Sealer: ring,
+		Passwords: passwords, Pages: pages, Secure: d.https(), Now: d.now, Log: d.log, SessionIdle: d.sessionIdle, SessionMax: d.sessionMax})
+	if err != nil {
+		return nil, err
+	}
+	failures, err := web.NewFailures(web.FailuresOptions{Shared: homes.attempts, Limit: credentialFailures, Window: credentialWindow, Now: d.now})
+	if err != nil {
+		return nil, err
+	}
+	prover, err := clientauth.New(clientauth.Options{Clients: n.store, Marks: homes.marks, Failures: failures, Alarms: n.store,
+		HashKeys: ring.HashKeys, Issuer: d.issuer, TokenEndpoints: []string{d.issuer + "/token"}, Now: d.now})
+	if err != nil {
+		return nil, err
+	}
+	server, err := oauth.New(oauth.Options{Issuer: d.issuer, Records: n.store, Tx: n.store, Grants: n.store, AccessTokens: n.store,
+		RefreshTokens: n.store, Browser: people, Flows: ring, Events: n.store, Keys: ring, Revocation: revoked, ClientAuth: prover,
+		Pages: pages, Now: d.now, Log: d.log, Lifetimes: d.lifetimes})
+	if err != nil {
+		return nil, err
+	}
+	hints.server = server
+	n.room, err = admin.New(admin.Options{Clients: n.store, Users: n.store, UserActs: n.store, AdminKeys: n.store, Keys: ring,
+		Passwords: passwords, Audit: n.store, Tokens: adminTokens{server, d.issuer + "/admin/v1"}, HashKeys: ring.HashKeys,
+		SigningAlgs: ring.SigningAlgs, Now: d.now, Log: d.log})
+	if err != nil {
+		return nil, err
+	}
+
+	// Listeners: what people and clients reach, what operators reach, what monitoring reaches. No route is on two.
+	public := slices.Concat(server.Routes(), people.Routes())
+	if d.demo {
+		demo, err := demoRoutes()
+		if err != nil {
+			return nil, err
+		}
+		public = append(public, demo...)
+	}
+	if err = n.listeners(d, pages, public); err != nil {
+		return nil, err
+	}
+
+	// Background work, in the order in which it is ended: the store last, since it drains the queue of traffic events.
+	n.workers = []worker{{"key rotation", ring.Run}, {"revocation outbox", revoked.Run}}
+	if n.redis != nil {
+		n.workers = append(n.workers,
+			worker{"change subscriber", func(ctx context.Context) error { return n.redis.Subscribe(ctx, func(int64) { n.store.Wake() }) }},
+			worker{"change publisher", func(ctx context.Context) error { return publish(ctx, n.store, n.redis) }})
+	}
+	n.workers = append(n.workers, worker{"database", n.store.Run})
+	return n, nil
+}
+
+func (n *node) listeners(d *deployment, pages *templates.Pages, public []web.Route) (err error) {
+	metrics := prometheus.NewRegistry()
+	options := web.Options{Log: d.log, Now: d.now, Metrics: metrics, Limits: web.Limits{Off: d.unlimited}}
+
+	outside := options
+	outside.Routes, outside.Origins = public, n.store
+	outside.TrustedProxies, outside.HTTPS = d.proxies, d.https()
+	outside.NotFound, outside.ErrorPage = notFound(pages), errorPage(pages)
+	if n.public, err = web.New(outside); err != nil {
+		return err
+	}
+
+	inside := options
+	inside.Routes = n.room.Routes()
+	if n.admin, err = web.New(inside); err != nil {
+		return err
+	}
+
+	monitoring := options
+	monitoring.Routes, err = web.OpsRoutes(web.OpsOptions{Metrics: metrics, Ready: n.ready})
+	if err != nil {
+		return err
+	}
+	n.ops, err = web.New(monitoring)
+	return err
+}
+
+// ready says whether this node wants traffic. Redis away does not count: login, code, refresh, introspection and
+// revocation go on from PostgreSQL.
+func (n *node) ready(ctx context.Context) error {
+	if n.drain.begun() {
+		return errDraining
+	}
+	return n.store.Ready(ctx)
+}
+
+func (n *node) close() error {
+	var err error
+	if n.redis != nil {
+		err = n.redis.Close()
+	}
+	if n.store != nil {
+		err = errors.Join(err, n.store.Close())
+	}
+	return err
+}
