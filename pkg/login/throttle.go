@@ -61,6 +61,7 @@ func (l *Login) reserve(r *http.Request, name string) (counted []string, wait ti
 		count, left, err := l.Attempts.Reserve(ctx, c.key, window)
 		if err != nil {
 			web.Note(ctx, "throttle", "local")
+			l.Log.WarnContext(ctx, "shared counters did not answer, counting here alone", "request_id", web.RequestID(ctx), "error", err)
 			return nil, l.local.take(counters, l.now())
 		}
 		if count > c.limit {
