@@ -80,7 +80,7 @@ func TestPKC04(t *testing.T) {
 }
 
 // TestPKC05 is the downgrade: a wrong verifier, then none. fosite deletes its PKCE row before it compares
-// (TestPlainFositePKCEDowngrade shows it).
+// (TestStockFositePKCEDowngrade shows it).
 func TestPKC05(t *testing.T) {
 	t.Parallel()
 	h := newTokenHouse(t)

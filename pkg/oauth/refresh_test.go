@@ -231,7 +231,7 @@ func TestRefreshAfterLogout(t *testing.T) {
 	h.want(h.refresh(pub, offline.text("refresh_token")), http.StatusOK, "")
 }
 
-// TestREF08 scope narrows the access token and never widens it; fosite alone ignores it (TestPlainFositeIgnoresScope).
+// TestREF08 scope narrows the access token and never widens it; fosite alone ignores it (TestStockFositeIgnoresScope).
 func TestREF08(t *testing.T) {
 	t.Parallel()
 	h := newTokenHouse(t)
