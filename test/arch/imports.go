@@ -28,7 +28,7 @@ var packages = map[string][]string{
 	"templates":           {},
 	"test/arch":           {},
 	"test/e2e":            {},
-	"test/faults":         {},
+	"test/faults":         {"test/e2e"},
 	"test/load":           {},
 	"test/readme":         {},
 	"test/services":       {},

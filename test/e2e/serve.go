@@ -1,0 +1,146 @@
+package e2e
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Cluster is a deployment of signet serve: one database, one Redis prefix, one issuer, any number of nodes.
+type Cluster struct {
+	t        testing.TB
+	dir      string
+	dsn      string
+	prefix   string
+	kek      string
+	Issuer   string
+	AdminKey string
+	port     int // of the first node: the issuer's
+	Nodes    []*Node
+}
+
+// Node is one process of a cluster.
+type Node struct {
+	*Process
+	URL, AdminURL, OpsURL string
+}
+
+// NewCluster makes a database of its own, which is dropped at the end of the test, and the first admin key.
+func NewCluster(t testing.TB) *Cluster {
+	t.Helper()
+	c := &Cluster{t: t, dir: t.TempDir(), prefix: "e2e:" + random() + ":", port: FreePort(t)}
+	c.Issuer = fmt.Sprintf("http://127.0.0.1:%d", c.port)
+	var kek [32]byte
+	_, _ = rand.Read(kek[:]) // never fails
+	c.kek = "test=" + base64.StdEncoding.EncodeToString(kek[:])
+	c.dsn = newDatabase(t)
+	var key struct {
+		AdminKey string `json:"admin_key"`
+	}
+	c.Command(&key, "admin", "init", "--json", "--config", c.config(c.port, FreePort(t), FreePort(t)))
+	c.AdminKey = key.AdminKey
+	return c
+}
+
+// StartNode starts one more node and waits until it is ready. The first one listens at the issuer's address.
+func (c *Cluster) StartNode() *Node {
+	c.t.Helper()
+	public := c.port
+	if len(c.Nodes) > 0 {
+		public = FreePort(c.t)
+	}
+	admin, ops := FreePort(c.t), FreePort(c.t)
+	file := c.config(public, admin, ops)
+	at := func(port int) string { return fmt.Sprintf("http://127.0.0.1:%d", port) }
+	n := &Node{Process: Start(c.t, nil, "serve", "--config", file), URL: at(public), AdminURL: at(admin), OpsURL: at(ops)}
+	n.WaitFor("it is ready", func() bool { return Answers(n.OpsURL + "/readyz") })
+	c.Nodes = append(c.Nodes, n)
+	return n
+}
+
+// Command runs a command of the binary and reads its JSON. input lines go to its standard input.
+func (c *Cluster) Command(out any, args ...string) {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), readyWithin)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, Binary(c.t), args...)
+	cmd.Env = clean(os.Environ())
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	stdout, err := cmd.Output()
+	if err != nil {
+		c.t.Fatalf("signet %s: %v\n%s%s", strings.Join(args, " "), err, stdout, &stderr)
+	}
+	if err := json.Unmarshal(stdout, out); err != nil {
+		c.t.Fatalf("signet %s printed %q: %v", strings.Join(args, " "), stdout, err)
+	}
+}
+
+// config writes a node's configuration. JSON is YAML.
+func (c *Cluster) config(public, admin, ops int) string {
+	c.t.Helper()
+	at := func(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+	content, err := json.MarshalIndent(map[string]any{
+		"issuer": c.Issuer, "listen": at(public),
+		"behind_proxy": map[string]any{"trusted_proxies": []string{"127.0.0.1/32"}},
+		"admin":        map[string]any{"listen": at(admin)},
+		"ops":          map[string]any{"listen": at(ops)},
+		"postgres":     map[string]any{"dsn": c.dsn, "max_open": 10},
+		"redis":        map[string]any{"addrs": []string{Service(c.t, "SIGNET_TEST_REDIS")}, "prefix": c.prefix},
+		"keys":         map[string]any{"kek": c.kek},
+		"log":          map[string]any{"level": "info", "format": "json"},
+	}, "", "  ")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	file := filepath.Join(c.dir, fmt.Sprintf("node-%d.yaml", public))
+	if err := os.WriteFile(file, content, 0o600); err != nil {
+		c.t.Fatal(err)
+	}
+	return file
+}
+
+// newDatabase creates a database and returns its DSN.
+func newDatabase(t testing.TB) string {
+	t.Helper()
+	base := Service(t, "SIGNET_TEST_POSTGRES")
+	name := "e2e_" + random()
+	admin := func(sql string) {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		conn, err := pgx.Connect(ctx, base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close(ctx) }()
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			t.Errorf("%s: %v", sql, err)
+		}
+	}
+	admin("CREATE DATABASE " + name)
+	t.Cleanup(func() { admin("DROP DATABASE " + name + " WITH (FORCE)") })
+	dsn, err := url.Parse(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dsn.Path = "/" + name
+	return dsn.String()
+}
+
+func random() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
