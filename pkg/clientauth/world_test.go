@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,7 +42,7 @@ type world struct {
 	marks    *memoryMarks
 	failures *memoryFailures
 	alarms   *memoryAlarms
-	lookups  int
+	lookups  atomic.Int64
 	lookErr  error
 }
 
@@ -70,7 +71,7 @@ func newWorld(t testing.TB) *world {
 
 // Client is the register.
 func (w *world) Client(_ context.Context, id signet.ClientID) (*signet.Client, error) {
-	w.lookups++
+	w.lookups.Add(1)
 	if w.lookErr != nil {
 		return nil, w.lookErr
 	}

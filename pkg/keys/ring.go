@@ -57,14 +57,8 @@ func New(o Options) (*Ring, error) {
 	if o.Store == nil || o.Now == nil {
 		return nil, errors.New("keys: Store and Now are required")
 	}
-	if o.Plan.JWKSMaxAge <= 0 || o.Plan.JWKSMaxAge > maxJWKSMaxAge {
-		return nil, fmt.Errorf("keys: Plan.JWKSMaxAge is %s, must be above 0 and at most %s", o.Plan.JWKSMaxAge, maxJWKSMaxAge)
-	}
-	if o.Plan.LongestToken <= 0 || o.Plan.RotateEvery < 0 || o.Plan.Leeway < 0 {
-		return nil, errors.New("keys: Plan.LongestToken must be above 0, RotateEvery and Leeway not below")
-	}
-	if o.Plan.HintRetention < 0 || o.Plan.HintRetention > signet.KeyRetention {
-		return nil, fmt.Errorf("keys: Plan.HintRetention is %s, must be 0 to %s", o.Plan.HintRetention, signet.KeyRetention)
+	if err := o.Plan.check(); err != nil {
+		return nil, err
 	}
 	vault, err := newVault(o.KEKs, o.CurrentKEK)
 	if err != nil {
@@ -90,6 +84,20 @@ func New(o Options) (*Ring, error) {
 	}
 	r.current.Store(empty)
 	return r, nil
+}
+
+// check refuses a plan by which keys would sign before caches know them, or be forgotten too early.
+func (p Plan) check() error {
+	if p.JWKSMaxAge <= 0 || p.JWKSMaxAge > maxJWKSMaxAge {
+		return fmt.Errorf("keys: Plan.JWKSMaxAge is %s, must be above 0 and at most %s", p.JWKSMaxAge, maxJWKSMaxAge)
+	}
+	if p.LongestToken <= 0 || p.RotateEvery < 0 || p.Leeway < 0 {
+		return errors.New("keys: Plan.LongestToken must be above 0, RotateEvery and Leeway not below")
+	}
+	if p.HintRetention < 0 || p.HintRetention > signet.KeyRetention {
+		return fmt.Errorf("keys: Plan.HintRetention is %s, must be 0 to %s", p.HintRetention, signet.KeyRetention)
+	}
+	return nil
 }
 
 func supportedAlgs() []string {
@@ -207,18 +215,26 @@ func (r *Ring) load(ctx context.Context) error {
 	return nil
 }
 
-// open returns a row with its private part; what was opened before is not opened again.
+// open returns a row with its private part; what was opened before is not opened again. A running node keeps the
+// private part that it has when the row does not open any more: somebody altered the row, or sealed it anew under a
+// key-encryption key that this node was not given. Only a start fails on that.
 func (r *Ring) open(row *signet.Key, before *opened) (*opened, error) {
+	if before != nil && (before.Use != row.Use || before.Alg != row.Alg) {
+		before = nil
+	}
 	if before != nil && before.KEKID == row.KEKID && bytes.Equal(before.Sealed, row.Sealed) {
-		again := *before
-		again.Key = *row
-		return &again, nil
+		return before.as(row), nil
 	}
 	plain, err := r.vault.open(row)
-	if err != nil {
+	switch {
+	case err == nil:
+		return newOpened(row, plain)
+	case before != nil:
+		r.log.Error("a key does not open any more; going on with what was opened before", "key_id", row.ID, "error", err)
+		return before.as(row), nil
+	default:
 		return nil, err
 	}
-	return newOpened(row, plain)
 }
 
 // view returns the snapshot that is true now, made anew when a key has changed its state since.

@@ -53,6 +53,13 @@ func newOpened(row *signet.Key, plain []byte) (*opened, error) {
 	return key, nil
 }
 
+// as returns the key with the times of a newer row.
+func (k *opened) as(row *signet.Key) *opened {
+	again := *k
+	again.Key = *row
+	return &again
+}
+
 // plainText reports whether text is made of letters, digits and -_.+/ alone: it stands in JSON as it is.
 func plainText(text string) bool {
 	for i := range len(text) {
@@ -131,6 +138,7 @@ func newSnapshot(keys []*opened, plan Plan, now time.Time) (*snapshot, error) {
 	slices.Sort(s.algs)
 	s.public = s.publicSet(plan, now)
 	s.publishes = s.nextPublication(plan, now)
+	s.bound([]time.Time{s.publishes}, now)
 	return s, nil
 }
 
