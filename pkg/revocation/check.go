@@ -45,9 +45,14 @@ func (s *Service) lookFast(ctx context.Context, facts signet.TokenFacts, names n
 	}
 	found, known, err := s.fast.Look(ctx, keys)
 	if err != nil {
+		// A caller that hung up says nothing of the fast home, and must not be able to send everybody to the journal.
+		if ctx.Err() == nil {
+			s.doubt()
+		}
 		return false, false
 	}
 	if !known {
+		s.doubt()
 		select {
 		case s.rebuild <- struct{}{}:
 		default: // one is due already

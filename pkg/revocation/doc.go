@@ -9,6 +9,9 @@
 //	Revoked ─▶ fast home, one round trip ─▶ known, and the outbox was seen empty less than 1 s ago: its answer
 //	                                     └▶ failed, memory lost, or outbox unseen: the journal ─▶ failed: CodeUnavailable
 //
+// A node whose call to the fast home failed asks the journal until it has seen the outbox empty again, so that no node
+// ever takes "revoked" back.
+//
 // So a token that was taken back is refused from the next request after the answer when the revoking node reached the
 // fast home, else within 1 s, and never accepted because a store is away or has lost its memory.
 package revocation

@@ -26,6 +26,7 @@ func (s *Service) Push(ctx context.Context, entries []signet.Revocation) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pushTime)
 	defer cancel()
 	if err := s.put(ctx, entries); err != nil {
+		s.doubt()
 		s.log.WarnContext(ctx, "a revocation was not pushed; the outbox repeats it", "error", err)
 	}
 }

@@ -36,6 +36,10 @@ type Service struct {
 	// drained is when the last look at the outbox began that left nothing in it, in nanoseconds since started; negative
 	// before the first one.
 	drained atomic.Int64
+	// doubted is when the fast home last failed this node, in nanoseconds since started. Only a drain that began after it
+	// restores the trust: else a node that has said "revoked" out of the journal, or that took the token back itself and
+	// could not push it, could say "active" out of a fast home that came back without the entry.
+	doubted atomic.Int64
 	// rebuild wakes Run when a check found the fast home without memory. One place is enough: one rebuild at a time.
 	rebuild chan struct{}
 }
@@ -51,6 +55,7 @@ func New(o Options) (*Service, error) {
 		rebuild: make(chan struct{}, 1),
 	}
 	s.drained.Store(-1)
+	s.doubted.Store(-1)
 	return s, nil
 }
 
@@ -75,7 +80,10 @@ func (s *Service) RevokeToken(ctx context.Context, facts signet.TokenFacts, expi
 // trusted reports whether every entry committed more than trustFor ago is known to be in the fast home.
 func (s *Service) trusted() bool {
 	at := s.drained.Load()
-	return at >= 0 && s.elapsed()-at < int64(trustFor)
+	return at > s.doubted.Load() && s.elapsed()-at < int64(trustFor)
 }
+
+// doubt ends the trust in the fast home until the outbox has been seen empty anew.
+func (s *Service) doubt() { s.doubted.Store(s.elapsed()) }
 
 func (s *Service) elapsed() int64 { return int64(s.now().Sub(s.started)) }
