@@ -36,6 +36,9 @@ func demoRoutes() ([]web.Route, error) {
 				h.Set("Content-Type", f.kind)
 				h.Set("Content-Length", strconv.Itoa(len(content)))
 				h.Set("Cache-Control", "no-store") // a demo changes with the binary
+				if f.class == web.ClassPage {
+					web.ConnectSelf(w)
+				}
 				if r.Method != http.MethodHead {
 					_, _ = w.Write(content) // the browser is gone: there is nobody to tell
 				}
