@@ -15,8 +15,9 @@ import (
 type worker struct {
 	number int
 	client *http.Client
-	turn   int
-	state  map[string]string // what an operation carries from one turn to the next (a refresh token, say)
+	// assertions are signed beforehand, so that the driver's own signatures stay out of the loop.
+	assertions []string
+	state      map[string]string // what an operation carries from one turn to the next (a refresh token, say)
 }
 
 // operation is one kind of request. prepare runs before the clock starts, once a worker; assertions are signed there.

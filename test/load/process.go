@@ -48,6 +48,15 @@ func start(ctx context.Context, ready, name string, args ...string) (*process, e
 	return nil, fmt.Errorf("%s ended before it was ready", name)
 }
 
+// launch runs a program that says elsewhere when it is ready.
+func launch(ctx context.Context, name string, args ...string) (*process, error) {
+	command := exec.CommandContext(ctx, name, args...)
+	command.Stderr = os.Stderr
+	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
+	command.WaitDelay = 15 * time.Second
+	return &process{command: command}, command.Start()
+}
+
 func (p *process) pid() int { return p.command.Process.Pid }
 
 func (p *process) stop() {
