@@ -43,7 +43,7 @@ func plainAnswer(t *testing.T, rawQuery string, authTime time.Time) (url.Values,
 	t.Helper()
 	provider := plainFosite(t)
 	ctx := context.Background()
-	r := httptest.NewRequest(http.MethodGet, houseIssuer+"/authorize?"+rawQuery, nil)
+	r := httptest.NewRequest(http.MethodGet, "/authorize?"+rawQuery, nil)
 	asked, err := provider.NewAuthorizeRequest(ctx, r)
 	if err != nil {
 		return nil, err
