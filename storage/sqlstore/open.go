@@ -1,0 +1,193 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"gorm.io/driver/postgres"
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+
+	"github.com/signet-auth/signet/pkg/signet"
+)
+
+// The drivers.
+const (
+	DriverPostgres = "postgres"
+	DriverSQLite   = "sqlite"
+)
+
+const (
+	// callTimeout bounds every call, waiting for a connection included.
+	callTimeout = 2 * time.Second
+	// freshFor is how long after a poll began a cached record may be used.
+	freshFor = time.Second
+	// pollEvery is the poller's pace.
+	pollEvery = 400 * time.Millisecond
+	// defaultRevocationRetention must not be shorter than the longest lifetime of an access token.
+	defaultRevocationRetention = 25 * time.Hour
+	defaultMaxOpen             = 20
+	cacheSize                  = 20_000
+)
+
+// Options are what Open needs.
+type Options struct {
+	// Driver is DriverPostgres or DriverSQLite.
+	Driver string
+	// DSN is a PostgreSQL URL or key=value string; for SQLite a file name, or ":memory:".
+	DSN string
+	// Now is the clock.
+	Now func() time.Time
+	// Node names this process in the audit chain; two running processes must not share one.
+	Node signet.NodeID
+	Log  *slog.Logger
+	// OnRevoked is called with the journal entries of a transaction after its commit and before the act answers; nil:
+	// the outbox alone carries them.
+	OnRevoked func(ctx context.Context, entries []signet.Revocation)
+	// MaxOpen bounds the connections; 0: 20.
+	MaxOpen int
+	// RevocationRetention is how long a journal row for a grant, session, client, user lives: at least as long as any
+	// access token; 0: 25 h.
+	RevocationRetention time.Duration
+}
+
+// Store is the SQL home of every record. It is safe for concurrent use.
+type Store struct {
+	opts Options
+	pool *sql.DB
+	db   *gorm.DB
+	lite bool
+	// share ends a SELECT that must keep its rows as they are until commit. SQLite has one writer at a time anyway.
+	share string
+	// writer lets one writer of this process at SQLite, so that the others wait in line instead of polling a busy lock;
+	// nil for PostgreSQL.
+	writer chan struct{}
+
+	flush slot // see flush.go
+	chain chain
+
+	clients *cache[signet.ClientID, signet.Client]
+	users   *cache[signet.UserID, signet.User]
+	origins originSet
+
+	base     time.Time    // origin of polledAt
+	polledAt atomic.Int64 // when the last successful poll began, in ns since base; negative: never
+	position int64        // number of the last change seen; the poller's own
+	wake     chan struct{}
+	changed  chan int64
+	notices  notices
+
+	traffic chan signet.Event
+	dropped atomic.Uint64
+}
+
+// slot is a mutex that can be waited for with a deadline.
+type slot chan struct{}
+
+func (s slot) take(ctx context.Context) error {
+	select {
+	case s <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return signet.Unavailable(ctx.Err())
+	}
+}
+
+func (s slot) leave() { <-s }
+
+// Open opens the pool and asks the database once. The schema must be there before anything else is called (Migrate).
+// Errors: a configuration fault, or CodeUnavailable.
+func Open(ctx context.Context, opts Options) (*Store, error) {
+	if opts.Now == nil || opts.Log == nil || opts.Node == "" {
+		return nil, fmt.Errorf("sqlstore: Now, Log and Node are required")
+	}
+	if opts.MaxOpen == 0 {
+		opts.MaxOpen = defaultMaxOpen
+	}
+	if opts.RevocationRetention == 0 {
+		opts.RevocationRetention = defaultRevocationRetention
+	}
+	s := &Store{
+		opts:    opts,
+		flush:   make(slot, 1),
+		clients: newCache[signet.ClientID, signet.Client](cacheSize),
+		users:   newCache[signet.UserID, signet.User](cacheSize),
+		base:    opts.Now(),
+		wake:    make(chan struct{}, 1),
+		changed: make(chan int64, 1),
+		traffic: make(chan signet.Event, trafficQueue),
+	}
+	s.polledAt.Store(-1)
+	s.notices.ready = make(chan struct{}, 1)
+	if err := s.connect(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if err := s.pool.PingContext(ctx); err != nil {
+		_ = s.pool.Close()
+		return nil, translate(err)
+	}
+	return s, nil
+}
+
+func (s *Store) connect() error {
+	var dialect gorm.Dialector
+	var err error
+	switch s.opts.Driver {
+	case DriverPostgres:
+		limits := pgTimeouts{statement: 2 * time.Second, lock: time.Second, idleInTx: 5 * time.Second}
+		if s.pool, err = openPostgres(s.opts.DSN, s.opts.MaxOpen, limits); err != nil {
+			return err
+		}
+		dialect = postgres.New(postgres.Config{Conn: s.pool})
+		s.share = " FOR SHARE"
+	case DriverSQLite:
+		if s.pool, err = openSQLite(s.opts.DSN, s.opts.MaxOpen); err != nil {
+			return err
+		}
+		dialect = sqliteDialect{pool: s.pool}
+		s.lite = true
+		s.writer = make(chan struct{}, 1)
+	default:
+		return fmt.Errorf("sqlstore: unknown driver %q", s.opts.Driver)
+	}
+	s.db, err = gorm.Open(dialect, &gorm.Config{
+		SkipDefaultTransaction: true,
+		DisableAutomaticPing:   true,
+		// The default logger prints bind values of slow and failed statements.
+		Logger:  logger.Discard,
+		NowFunc: s.now,
+	})
+	if err != nil {
+		_ = s.pool.Close()
+		return translate(err)
+	}
+	return nil
+}
+
+// Close closes the pool. Run must have returned before.
+func (s *Store) Close() error { return s.pool.Close() }
+
+// Ready reports whether the database answers and has our schema. Error: CodeUnavailable.
+func (s *Store) Ready(ctx context.Context) error {
+	var n int64
+	return s.one(ctx, &n, "SELECT n FROM change_head WHERE id = 1")
+}
+
+// now is the injected clock as it is stored.
+func (s *Store) now() time.Time { return utc(s.opts.Now()) }
+
+// elapsed is the time since Open, by the monotonic clock where the injected one has it.
+func (s *Store) elapsed() time.Duration { return s.opts.Now().Sub(s.base) }
+
+// fresh reports whether cached records may be used: the last successful poll began less than freshFor ago.
+func (s *Store) fresh() bool {
+	at := s.polledAt.Load()
+	age := int64(s.elapsed()) - at
+	return at >= 0 && age >= 0 && age < int64(freshFor)
+}

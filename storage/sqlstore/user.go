@@ -1,0 +1,244 @@
+package sqlstore
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/signet-auth/signet/pkg/signet"
+)
+
+// userRow is a row of users. username_key and email_key are what a login name is compared with.
+type userRow struct {
+	ID                string `gorm:"primaryKey"`
+	Username          string
+	UsernameKey       string
+	EmailKey          *string
+	Profile           string
+	PasswordHash      string
+	PasswordChangedAt *time.Time
+	NotBefore         *time.Time
+	DisabledAt        *time.Time
+	CreatedAt         time.Time
+	UpdatedAt         time.Time
+	Version           int64
+}
+
+// TableName is gorm's name of the table.
+func (userRow) TableName() string { return "users" }
+
+const userColumns = "id, username, username_key, email_key, profile, password_hash, password_changed_at, not_before, disabled_at, created_at, updated_at, version"
+
+func (r *userRow) user() (*signet.User, error) {
+	u := &signet.User{
+		ID: signet.UserID(r.ID), Username: r.Username, PasswordHash: r.PasswordHash,
+		PasswordChangedAt: orZero(r.PasswordChangedAt), NotBefore: orZero(r.NotBefore), DisabledAt: utcPtr(r.DisabledAt),
+		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(), Version: r.Version,
+	}
+	return u, fromJSON(r.Profile, &u.Profile)
+}
+
+// loginKey is the form in which login names and e-mail addresses are compared: without letter case.
+func loginKey(name string) string { return strings.ToLower(name) }
+
+// User finds a user, at most 1 s stale. The record is shared: read only. Errors: CodeNotFound, CodeUnavailable.
+func (s *Store) User(ctx context.Context, id signet.UserID) (*signet.User, error) {
+	if u := warm(ctx, s, s.users, id); u != nil {
+		return u, nil
+	}
+	return through(ctx, s, s.users, id, s.loadUser)
+}
+
+func (s *Store) loadUser(ctx context.Context, id signet.UserID) (*signet.User, error) {
+	var row userRow
+	if err := s.one(ctx, &row, "SELECT "+userColumns+" FROM users WHERE id = ?", string(id)); err != nil {
+		return nil, err
+	}
+	return row.user()
+}
+
+// UserByLogin finds a user by login name or e-mail address, without letter case; it always reads the database. A login
+// name goes before an address, and an address that several users share finds none of them: nobody can take over
+// another's login by writing the other's address into a profile. Errors: CodeNotFound, CodeUnavailable.
+func (s *Store) UserByLogin(ctx context.Context, name string) (*signet.User, error) {
+	key := loginKey(name)
+	if !findable(key) {
+		return nil, signet.ErrNotFound
+	}
+	var rows []userRow
+	err := s.all(ctx, &rows, "SELECT "+userColumns+" FROM users WHERE username_key = ? UNION ALL SELECT "+userColumns+
+		" FROM (SELECT "+userColumns+" FROM users WHERE email_key = ? AND username_key <> ? LIMIT 2) u", key, key, key)
+	if err != nil {
+		return nil, err
+	}
+	for i := range rows {
+		if rows[i].UsernameKey == key {
+			return rows[i].user()
+		}
+	}
+	if len(rows) != 1 {
+		return nil, signet.ErrNotFound
+	}
+	return rows[0].user()
+}
+
+// ListUsers returns users by id; after is the last id of the page before. Error: CodeUnavailable.
+func (s *Store) ListUsers(ctx context.Context, after string, limit int) ([]signet.User, error) {
+	if after != "" && !findable(after) {
+		return nil, nil
+	}
+	var rows []userRow
+	if err := s.all(ctx, &rows, "SELECT "+userColumns+" FROM users WHERE id > ? ORDER BY id LIMIT ?", after, limit); err != nil {
+		return nil, err
+	}
+	out := make([]signet.User, 0, len(rows))
+	for i := range rows {
+		u, err := rows[i].user()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, *u)
+	}
+	return out, nil
+}
+
+func checkUser(user *signet.User) error {
+	if err := storable(string(user.ID), user.Username, user.Profile.Email, user.PasswordHash); err != nil {
+		return err
+	}
+	if !findable(string(user.ID)) || !findable(loginKey(user.Username)) {
+		return signet.NewError(signet.CodeInvalidRequest, "The user name cannot be used.", "username")
+	}
+	return nil
+}
+
+// InsertUser writes a user at version 1 and sets Version and the times of the given one.
+// Errors: CodeConflict when the id or the login name is taken, CodeInvalidRequest, CodeUnavailable.
+func (s *Store) InsertUser(ctx context.Context, user *signet.User, event signet.Event) error {
+	if err := checkUser(user); err != nil {
+		return err
+	}
+	created, passwordChanged := user.CreatedAt, user.PasswordChangedAt
+	err := s.act(ctx, func(ctx context.Context, t *transaction) error {
+		if created.IsZero() {
+			created = t.now
+		}
+		created = utc(created)
+		if user.PasswordHash != "" && passwordChanged.IsZero() {
+			passwordChanged = created
+		}
+		row := &userRow{
+			ID: string(user.ID), Username: user.Username, UsernameKey: loginKey(user.Username),
+			EmailKey: orNil(loginKey(user.Profile.Email)), Profile: toJSON(user.Profile), PasswordHash: user.PasswordHash,
+			PasswordChangedAt: utcOrNil(passwordChanged), NotBefore: utcOrNil(user.NotBefore),
+			DisabledAt: utcPtr(user.DisabledAt), CreatedAt: created, UpdatedAt: created, Version: 1,
+		}
+		if err := s.insert(ctx, row); err != nil {
+			return err
+		}
+		t.change(changedUsers, string(user.ID))
+		t.note(event)
+		return nil
+	})
+	if err == nil {
+		user.CreatedAt, user.UpdatedAt, user.PasswordChangedAt, user.Version = created, created, passwordChanged, 1
+	}
+	return err
+}
+
+// UpdateUser writes login name and profile where Version still stands, and moves Version and UpdatedAt of the given one.
+// Errors: CodeConflict when it is stale or the login name is taken, CodeNotFound, CodeInvalidRequest, CodeUnavailable.
+func (s *Store) UpdateUser(ctx context.Context, user *signet.User, event signet.Event) error {
+	if err := checkUser(user); err != nil {
+		return err
+	}
+	var updated time.Time
+	err := s.act(ctx, func(ctx context.Context, t *transaction) error {
+		n, err := s.exec(ctx, `UPDATE users SET username = ?, username_key = ?, email_key = ?, profile = ?, updated_at = ?,
+			version = version + 1 WHERE id = ? AND version = ?`,
+			user.Username, loginKey(user.Username), orNil(loginKey(user.Profile.Email)), toJSON(user.Profile), t.now, string(user.ID), user.Version)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return s.staleOr(ctx, "SELECT version FROM users WHERE id = ?", string(user.ID))
+		}
+		updated = t.now
+		t.change(changedUsers, string(user.ID))
+		t.note(event)
+		return nil
+	})
+	if err == nil {
+		user.Version, user.UpdatedAt = user.Version+1, updated
+	}
+	return err
+}
+
+// SetUserDisabled disables a user and ends everything the user has, or enables, which lifts the disabling only. What is
+// already so: nil, nothing written. Errors: CodeNotFound, CodeUnavailable.
+func (s *Store) SetUserDisabled(ctx context.Context, id signet.UserID, disabled bool, event signet.Event) error {
+	set, which := "disabled_at = NULL", "disabled_at IS NOT NULL"
+	if disabled {
+		set, which = "disabled_at = @now, not_before = @now", "disabled_at IS NULL"
+	}
+	return s.actOnUser(ctx, id, set, which, nil, "user_disabled", disabled, event)
+}
+
+// SetPassword replaces the password's hash and ends everything the user has. Errors: CodeNotFound, CodeUnavailable.
+func (s *Store) SetPassword(ctx context.Context, id signet.UserID, phc string, event signet.Event) error {
+	if err := storable(phc); err != nil {
+		return err
+	}
+	return s.actOnUser(ctx, id, "password_hash = ?, password_changed_at = @now, not_before = @now", "TRUE", []any{phc},
+		"password_changed", true, event)
+}
+
+// RevokeUserGrants ends everything the user has, sessions included. Errors: CodeNotFound, CodeUnavailable.
+func (s *Store) RevokeUserGrants(ctx context.Context, id signet.UserID, reason string, event signet.Event) error {
+	return s.actOnUser(ctx, id, "not_before = @now", "TRUE", nil, reason, true, event)
+}
+
+// actOnUser runs one UPDATE of a user's row (@now in set is the transaction's now) where it matches which, and, when end
+// is set, ends sessions and grants with a journal row that takes back whatever was issued up to now.
+func (s *Store) actOnUser(ctx context.Context, id signet.UserID, set, which string, args []any, reason string, end bool, event signet.Event) error {
+	if !findable(string(id)) {
+		return signet.ErrNotFound
+	}
+	return s.act(ctx, func(ctx context.Context, t *transaction) error {
+		bound := append([]any{}, args...)
+		for range strings.Count(set, "@now") {
+			bound = append(bound, t.now)
+		}
+		query := "UPDATE users SET " + strings.ReplaceAll(set, "@now", "?") + ", updated_at = ?, version = version + 1 WHERE id = ? AND " + which
+		n, err := s.exec(ctx, query, append(bound, t.now, string(id))...)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			var version int64
+			return s.one(ctx, &version, "SELECT version FROM users WHERE id = ?", string(id))
+		}
+		if end {
+			if err := s.endUser(ctx, t, id, reason); err != nil {
+				return err
+			}
+		}
+		t.change(changedUsers, string(id))
+		t.note(event)
+		return nil
+	})
+}
+
+// endUser ends the user's sessions and revokes the user's grants, offline ones too.
+func (s *Store) endUser(ctx context.Context, t *transaction, id signet.UserID, reason string) error {
+	if _, err := s.exec(ctx, "UPDATE sessions SET ended_at = ?, ended_reason = ? WHERE user_id = ? AND ended_at IS NULL",
+		t.now, cleanText(reason), string(id)); err != nil {
+		return err
+	}
+	if _, err := s.exec(ctx, "UPDATE grants SET revoked_at = ?, revoked_reason = ? WHERE user_id = ? AND revoked_at IS NULL",
+		t.now, cleanText(reason), string(id)); err != nil {
+		return err
+	}
+	s.revokeAll(t, signet.RevokedUser, string(id), t.now, reason)
+	return nil
+}
