@@ -22,6 +22,8 @@ const (
 	codeRequestNotSupported     signet.Code = "request_not_supported"
 	codeRequestURINotSupported  signet.Code = "request_uri_not_supported"
 	codeRegistrationUnsupported signet.Code = "registration_not_supported"
+	// codeUnproven is unauthorized_client where it speaks of the client's key (wire.md 2), so with 401.
+	codeUnproven signet.Code = "unproven_client"
 )
 
 // protocolError is an error on the wire (RFC 6749 §5.2): nothing else is ever said of it.
@@ -59,6 +61,7 @@ var wireErrors = map[signet.Code]protocolError{
 	codeRequestNotSupported:     {http.StatusBadRequest, "request_not_supported", "Request objects are not supported."},
 	codeRequestURINotSupported:  {http.StatusBadRequest, "request_uri_not_supported", "Request URIs are not supported."},
 	codeRegistrationUnsupported: {http.StatusBadRequest, "registration_not_supported", "The registration parameter is not supported."},
+	codeUnproven:                {http.StatusUnauthorized, "unauthorized_client", "Client authentication failed."},
 }
 
 // descriptionInvalidGrant is one sentence for whatever is wrong with a code or refresh token, so that nobody learns

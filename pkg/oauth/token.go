@@ -308,8 +308,11 @@ func (s *Server) tokenError(x *exchange, err error) error {
 	if x.auth == nil || x.auth.Client.AssertionError != "document" {
 		return err
 	}
-	if signet.CodeOf(err) == signet.CodeInvalidScope {
+	switch code := signet.CodeOf(err); {
+	case code == signet.CodeInvalidScope:
 		return &signet.Error{Code: signet.CodeInvalidRequest, Message: "The scope is not supported.", Cause: err}
+	case code == signet.CodeUnauthorizedClient && x.client == nil:
+		return &signet.Error{Code: codeUnproven, Cause: err}
 	}
 	return err
 }
