@@ -17,7 +17,7 @@ FUZZTIME ?= 10s
 .PHONY: test test-go lint fuzz bench clean
 
 test: $(SERVICES) $(NODE_MODULES)
-	$(SERVICES) $(MAKE) --no-print-directory test-go
+	$(SERVICES) make --no-print-directory test-go
 
 # What runs once the services are up. Timeouts are a net under a hanging test, not a budget.
 test-go:
