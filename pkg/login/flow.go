@@ -29,9 +29,8 @@ func backTo(sealed string) string { return "/authorize?flow=" + url.QueryEscape(
 
 // openFlow opens a sealed flow. The order is the proof:
 //
-//  1. unaltered and made for this purpose
-//  2. not too old
-//  3. made for this browser (CSR-02, CSR-04: somebody else's flow would log a victim in as the attacker)
+//  1. unaltered, made for this purpose, not too old (all three by OpenFlow)
+//  2. made for this browser (CSR-02, CSR-04: somebody else's flow would log a victim in as the attacker)
 //
 // Errors: CodeInvalidRequest, CodeForbidden.
 func (l *Login) openFlow(r *http.Request, sealed, purpose string) (*signet.Flow, error) {
@@ -41,9 +40,6 @@ func (l *Login) openFlow(r *http.Request, sealed, purpose string) (*signet.Flow,
 	flow, err := l.Flows.OpenFlow(sealed, purpose)
 	if err != nil {
 		return nil, &signet.Error{Code: signet.CodeInvalidRequest, Message: wordsExpired, Reason: "flow_invalid", Cause: err}
-	}
-	if flow.Purpose != purpose || !flow.Live(l.now()) {
-		return nil, signet.NewError(signet.CodeInvalidRequest, wordsExpired, "flow_expired")
 	}
 	browser := l.browserOf(r)
 	if browser == "" || subtle.ConstantTimeCompare([]byte(browser), []byte(flow.Browser)) != 1 {

@@ -169,7 +169,7 @@ func (l *Login) showLoggedOut(w http.ResponseWriter, r *http.Request) {
 // did. A flow that is bound is our confirm page's, and is never an order by GET. Error: CodeInvalidRequest.
 func (l *Login) carried(sealed string) (url.Values, error) {
 	flow, err := l.Flows.OpenFlow(sealed, signet.FlowLogout)
-	if err != nil || flow.Purpose != signet.FlowLogout || flow.Browser != "" || !flow.Live(l.now()) {
+	if err != nil || flow.Browser != "" {
 		return nil, &signet.Error{Code: signet.CodeInvalidRequest, Message: wordsExpired, Reason: "logout_flow", Cause: err}
 	}
 	params := url.Values{}

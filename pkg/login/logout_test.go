@@ -58,6 +58,7 @@ func logoutCases() []struct{ name, params, end string } {
 		{"hint of another person", "id_token_hint=other-person&" + uri, asksAway},
 		{"client_id beside the hint", "id_token_hint=good&client_id=CLIENT&" + uri, goesAway},
 		{"another client_id beside the hint", "id_token_hint=other-client&client_id=CLIENT&" + uri, asks},
+		{"another client_id beside the hint, its own URI", "id_token_hint=other-client&client_id=CLIENT&post_logout_redirect_uri=https://other.test/out", asks},
 		{"client_id alone", "client_id=CLIENT&" + uri, asksAway},
 		{"client_id alone, unregistered URI", "client_id=CLIENT&post_logout_redirect_uri=https://other.test/out", asks},
 		{"unknown client_id", "client_id=nobody&" + uri, asks},

@@ -134,7 +134,8 @@ func TestPoolIsBounded(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	}
-	if done == 0 || refused == 0 || uint64(done) != p.Computed() {
+	// Of 64 that come at once, one is at work and one waits; a few more slip in while goroutines start.
+	if done == 0 || done > 16 || refused == 0 || uint64(done) != p.Computed() {
 		t.Errorf("%d done, %d refused, %d computed", done, refused, p.Computed())
 	}
 	if _, err := p.Hash(ctx, "x"); err != nil {

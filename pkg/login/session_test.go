@@ -1,11 +1,13 @@
 package login_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/signet-auth/signet/pkg/login"
 	"github.com/signet-auth/signet/pkg/signet"
 )
 
@@ -158,6 +160,40 @@ func TestUserActsEndSessions(t *testing.T) {
 	}
 	if got := b.logIn("ada", "another good long password"); got.Code != http.StatusSeeOther {
 		t.Errorf("the new password: %d", got.Code)
+	}
+}
+
+// duringLogin is records in which something happens right after the user was read.
+type duringLogin struct {
+	login.Records
+	act func()
+}
+
+func (d *duringLogin) UserByLogin(ctx context.Context, name string) (*signet.User, error) {
+	user, err := d.Records.UserByLogin(ctx, name)
+	if d.act != nil {
+		d.act()
+	}
+	return user, err
+}
+
+// A password that is changed while the old one is being compared ends that login too.
+func TestPasswordChangedDuringLogin(t *testing.T) {
+	t.Parallel()
+	records := &duringLogin{}
+	h := newHouse(t, func(o *login.Options) { records.Records, o.Records = o.Records, records })
+	records.act = func() {
+		h.clock.Advance(time.Second)
+		h.must(h.store.SetPassword(t.Context(), h.ada.ID, h.passwords.Nobody(), h.event(signet.EventPasswordChanged)))
+		h.clock.Advance(time.Second)
+	}
+	b := h.browser("192.0.2.1")
+	got := b.logIn("ada", password)
+	if got.Code != http.StatusOK || b.session() != nil || !strings.Contains(got.body, "do not match") {
+		t.Errorf("%d:\n%s", got.Code, got.body)
+	}
+	if e := h.events(signet.EventLoginFailed); len(e) != 1 || e[0].Reason != "user_ended" {
+		t.Errorf("events %+v", e)
 	}
 }
 
