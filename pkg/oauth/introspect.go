@@ -50,7 +50,7 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) {
 	}
 	s.Events.Traffic(ev)
 	if err != nil {
-		writeError(w, err, triedBasic(r))
+		writeError(w, s.tokenError(x, err), triedBasic(r))
 		return
 	}
 	noStore(w.Header())

@@ -21,7 +21,7 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		s.noteFault(r.Context(), err)
-		writeError(w, err, triedBasic(r))
+		writeError(w, s.tokenError(x, err), triedBasic(r))
 		return
 	}
 	noStore(w.Header())

@@ -208,7 +208,9 @@ func (s *Server) targets(x *exchange) ([]string, error) {
 	}
 	var out []string
 	for _, resource := range asked {
-		if !slices.Contains(registered, resource) || !slices.Contains(granted, resource) {
+		// A grant for signet itself stays one when resources are registered for its client later.
+		own := x.grant != nil && resource == s.Issuer
+		if !own && !slices.Contains(registered, resource) || !slices.Contains(granted, resource) {
 			return nil, signet.NewError(signet.CodeInvalidTarget, "", "resource_not_allowed")
 		}
 		if !slices.Contains(out, resource) {

@@ -118,7 +118,7 @@ func (emptySeats) Failed(context.Context, string)                 {}
 
 // tokenHouse is the token side on a real SQLite store, a real key ring, real client authentication and the HTTP kit.
 type tokenHouse struct {
-	t       *testing.T
+	t       testing.TB
 	clock   *tokenClock
 	store   *switches
 	ring    *keys.Ring
@@ -130,7 +130,7 @@ type tokenHouse struct {
 	session signet.SessionID
 }
 
-func newTokenHouse(t *testing.T) *tokenHouse {
+func newTokenHouse(t testing.TB) *tokenHouse {
 	t.Helper()
 	h := &tokenHouse{t: t, clock: &tokenClock{}, log: &bytes.Buffer{}, secrets: map[signet.ClientID]string{}}
 	h.clock.at.Store(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).UnixNano())
@@ -187,7 +187,7 @@ func (s *sharedWriter) Write(p []byte) (int, error) {
 	return s.w.Write(p)
 }
 
-func ok(t *testing.T, err error) {
+func ok(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -433,7 +433,7 @@ func (h *tokenHouse) events(kind signet.EventKind) int {
 }
 
 // claimsOf decodes the payload of a JWT without looking at the signature, and its header.
-func claimsOf(t *testing.T, jwt string) (header, claims map[string]any) {
+func claimsOf(t testing.TB, jwt string) (header, claims map[string]any) {
 	t.Helper()
 	parts := strings.Split(jwt, ".")
 	if len(parts) != 3 {

@@ -103,6 +103,11 @@ func TestResource(t *testing.T) {
 	}
 	h.want(h.refresh("res", a.text("refresh_token"), "resource", "https://b.test"), http.StatusBadRequest, "invalid_target")
 	h.want(h.refresh("res", a.text("refresh_token"), "resource", "https://a.test"), http.StatusOK, "")
+	own := h.redeem("res", h.code("res", "openid", func(s *session) { s.Grant.Audience = []string{tokenIssuer} }))
+	if got := aud(own); got != tokenIssuer {
+		t.Errorf("aud %v", got)
+	}
+	h.want(ask(tokenIssuer), http.StatusBadRequest, "invalid_target")
 }
 
 // TestTokenRequestForm: one flat form, or an error of the protocol.
