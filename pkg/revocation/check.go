@@ -15,12 +15,12 @@ func (s *Service) Revoked(ctx context.Context, facts signet.TokenFacts) (bool, e
 		facts.SessionID = ""
 	}
 	var room [maxNames]name
-	names := namesOf(facts, room[:0])
-	if len(names) == 0 {
+	asked := namesOf(facts, room[:0])
+	if len(asked) == 0 {
 		return false, nil
 	}
 	if s.fast != nil && s.trusted() {
-		if revoked, answered := s.lookFast(ctx, facts, names); answered {
+		if revoked, answered := s.lookFast(ctx, facts, asked); answered {
 			return revoked, nil
 		}
 	}
@@ -29,7 +29,7 @@ func (s *Service) Revoked(ctx context.Context, facts signet.TokenFacts) (bool, e
 		return false, signet.Unavailable(err)
 	}
 	for _, entry := range entries {
-		if names.hold(entry) && applies(entry.Kind, seconds(entry), facts.IssuedAt) {
+		if asked.hold(entry) && applies(entry.Kind, seconds(entry), facts.IssuedAt) {
 			return true, nil
 		}
 	}
@@ -37,10 +37,10 @@ func (s *Service) Revoked(ctx context.Context, facts signet.TokenFacts) (bool, e
 }
 
 // lookFast asks the fast home. answered is false when it failed or lost its memory.
-func (s *Service) lookFast(ctx context.Context, facts signet.TokenFacts, names names) (revoked, answered bool) {
+func (s *Service) lookFast(ctx context.Context, facts signet.TokenFacts, asked names) (revoked, answered bool) {
 	var room [maxNames]string
 	keys := room[:0]
-	for _, n := range names {
+	for _, n := range asked {
 		keys = append(keys, signet.RevocationKey(n.kind, n.subject))
 	}
 	found, known, err := s.fast.Look(ctx, keys)
@@ -60,7 +60,7 @@ func (s *Service) lookFast(ctx context.Context, facts signet.TokenFacts, names n
 		return false, false
 	}
 	for i, key := range keys {
-		if before, ok := found[key]; ok && applies(names[i].kind, before, facts.IssuedAt) {
+		if before, ok := found[key]; ok && applies(asked[i].kind, before, facts.IssuedAt) {
 			return true, true
 		}
 	}

@@ -211,10 +211,15 @@ func (n *node) revoked(t *testing.T, facts signet.TokenFacts, want bool) {
 // take takes a token back and fails the test when that cannot be written.
 func (n *node) take(t *testing.T, id string) signet.TokenFacts {
 	t.Helper()
-	facts := signet.TokenFacts{TokenID: signet.TokenID(id), IssuedAt: time.Now()}
-	event := signet.Event{Kind: signet.EventTokenRevoked, Target: id}
-	if err := n.RevokeToken(t.Context(), facts, time.Now().Add(time.Hour), "test", event); err != nil {
+	facts, err := n.tryTake(t.Context(), id)
+	if err != nil {
 		t.Fatalf("RevokeToken: %v", err)
 	}
 	return facts
+}
+
+func (n *node) tryTake(ctx context.Context, id string) (signet.TokenFacts, error) {
+	facts := signet.TokenFacts{TokenID: signet.TokenID(id), IssuedAt: time.Now()}
+	event := signet.Event{Kind: signet.EventTokenRevoked, Target: id}
+	return facts, n.RevokeToken(ctx, facts, time.Now().Add(time.Hour), "test", event)
 }

@@ -108,15 +108,20 @@ func (sc script) command(ctx context.Context, name, body string, keys []string, 
 	return cmd
 }
 
-// eval runs a script within one deadline: one round trip, two when this server does not know the script yet. Error: CodeUnavailable.
+// eval runs a script: one round trip, two when this server does not know the script yet. Error: CodeUnavailable.
 func (s *Store) eval(ctx context.Context, sc script, keys []string, args ...any) (*redis.Cmd, error) {
 	limited, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	cmd := sc.command(ctx, "evalsha", sc.sha, keys, args)
-	err := s.execWithin(ctx, limited, cmd)
+	return s.evalWithin(ctx, limited, sc, keys, args...)
+}
+
+// evalWithin is eval under a deadline that the caller of several round trips has set (see execWithin).
+func (s *Store) evalWithin(caller, limited context.Context, sc script, keys []string, args ...any) (*redis.Cmd, error) {
+	cmd := sc.command(limited, "evalsha", sc.sha, keys, args)
+	err := s.execWithin(caller, limited, cmd)
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
-		cmd = sc.command(ctx, "eval", sc.source, keys, args)
-		err = s.execWithin(ctx, limited, cmd)
+		cmd = sc.command(limited, "eval", sc.source, keys, args)
+		err = s.execWithin(caller, limited, cmd)
 	}
 	return cmd, err
 }

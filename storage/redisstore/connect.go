@@ -16,6 +16,9 @@ var errReplica = errors.New("this is a replica: its answers may be old")
 // that the epochs speak of? Another run id means a restart (perhaps from an old file) or a replica that was promoted
 // and may have missed the last writes; then the epochs move here, on this very connection, so that no command can reach
 // the new server before.
+//
+// They also move when this node itself comes from another run, whatever the epochs say: other nodes may have moved them
+// long ago, while this one went on writing to a master that was cut off, and what it wrote there is not here.
 func (s *Store) admit(ctx context.Context, conn *redis.Conn) error {
 	epochs := s.epochKeys()
 	gets := make([]*redis.StringCmd, len(epochs))
@@ -36,6 +39,7 @@ func (s *Store) admit(ctx context.Context, conn *redis.Conn) error {
 		return err
 	}
 	s.noteClock(server)
+	run := server["run_id"]
 	for i, get := range gets {
 		if elsewhere(get.Err()) {
 			continue // another node of the Cluster holds this slot, and is asked when we connect to it
@@ -43,12 +47,17 @@ func (s *Store) admit(ctx context.Context, conn *redis.Conn) error {
 		if err := get.Err(); err != nil && !errors.Is(err, redis.Nil) {
 			return fmt.Errorf("GET epoch: %w", err)
 		}
-		if sameRun(get.Val(), server["run_id"]) {
+		last := s.runs[i].Load()
+		switched := last != nil && *last != run
+		if sameRun(get.Val(), run) && !switched {
+			s.runs[i].CompareAndSwap(nil, &run)
 			continue
 		}
-		if err := s.moveEpoch(ctx, conn, epochs[i], i < buckets); err != nil {
+		if err := s.moveEpoch(ctx, conn, epochs[i], i < buckets, switched); err != nil {
 			return err
 		}
+		// Only now: a connection that comes meanwhile must move too, and not rely on a move that may still fail.
+		s.runs[i].Store(&run)
 	}
 	return nil
 }
@@ -58,11 +67,16 @@ func (s *Store) epochKeys() []string {
 	return append(append(make([]string, 0, buckets+1), s.marks.epochs[:]...), s.revocations.epoch)
 }
 
-// moveEpoch claims a marks epoch for this server from now on, or forgets the revocations' epoch.
-func (s *Store) moveEpoch(ctx context.Context, conn *redis.Conn, key string, isMark bool) error {
-	source, args := forgetSource, []any(nil)
+// moveEpoch claims a marks epoch for this server from now on, or forgets the revocations' epoch; with force, even one
+// that is this run's already.
+func (s *Store) moveEpoch(ctx context.Context, conn *redis.Conn, key string, isMark, force bool) error {
+	forced := 0
+	if force {
+		forced = 1
+	}
+	source, args := forgetSource, []any{forced}
 	if isMark {
-		source, args = claimSource, []any{s.now().UnixMilli()}
+		source, args = claimSource, []any{s.now().UnixMilli(), forced}
 	}
 	if err := conn.Eval(ctx, source, []string{key}, args...).Err(); err != nil && !errors.Is(err, redis.Nil) {
 		return fmt.Errorf("move epoch: %w", err)

@@ -26,14 +26,14 @@ const (
 )
 
 // claimSource sets a missing or foreign epoch to the run id of this server and the caller's time, and returns the epoch
-// that stands then. It never moves an epoch back. KEYS: epoch. ARGV: Unix milliseconds.
+// that stands then. It never moves an epoch back. KEYS: epoch. ARGV: Unix milliseconds, 1 to move this run's own too.
 const claimSource = `
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 local at = tonumber(ARGV[1])
 local stands = redis.call('GET', KEYS[1])
 if stands then
   local owner, since = string.match(stands, '^(%x+) (%d+)$')
-  if owner == run then return stands end
+  if owner == run and ARGV[2] ~= '1' then return stands end
   if since and tonumber(since) > at then at = tonumber(since) end
 end
 local epoch = run .. ' ' .. string.format('%.0f', at)
@@ -64,33 +64,30 @@ func newMarks(s *Store) *Marks {
 	return m
 }
 
-// settleTime bounds what a call does beyond its own round trip when it found an epoch missing.
-const settleTime = 50 * time.Millisecond
-
 // initialise moves the epochs that are missing to now, in all buckets: when the store starts, and when a call finds one
 // missing, so that the wait of a bucket does not begin with its first caller. Another node may have been first; then
 // nothing is moved. The time is taken after the loss was seen: a time from before the question could lie before the
 // last mark that was accepted and lost.
-func (m *Marks) initialise(ctx context.Context) error {
+func (m *Marks) initialise(ctx, limited context.Context) error {
 	gets := make([]redis.Cmder, buckets)
 	for i, key := range m.epochs {
-		gets[i] = redis.NewStringCmd(ctx, "get", key)
+		gets[i] = redis.NewStringCmd(limited, "get", key)
 	}
-	if err := m.s.exec(ctx, gets...); err != nil {
+	if err := m.s.execWithin(ctx, limited, gets...); err != nil {
 		return err
 	}
 	now := m.s.now().UnixMilli()
 	var claims []redis.Cmder
 	for i, get := range gets {
 		if get.Err() != nil { // nil: exec returned every other error
-			claims = append(claims, m.claim.command(ctx, "eval", m.claim.source, m.epochs[i:i+1], []any{now}))
+			claims = append(claims, m.claim.command(limited, "eval", m.claim.source, m.epochs[i:i+1], []any{now, 0}))
 		}
 	}
 	if len(claims) == 0 {
 		return nil
 	}
 	m.s.log.WarnContext(ctx, "replay marks start anew: what was issued before now is refused", "buckets", len(claims))
-	return m.s.exec(ctx, claims...)
+	return m.s.execWithin(ctx, limited, claims...)
 }
 
 // Use accepts a mark once until it expires, in one round trip.
@@ -107,17 +104,17 @@ func (m *Marks) Use(ctx context.Context, mark signet.Mark) error {
 	}
 	bucket, key := m.key(mark)
 	value := m.value(expires)
-	set := redis.NewStringCmd(ctx, "set", key, value, "nx", "get", "pxat", m.s.keepUntil(expires))
-	epoch := redis.NewStringCmd(ctx, "get", m.epochs[bucket])
-	if err := m.s.exec(ctx, set, epoch); err != nil {
+	limited, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	set := redis.NewStringCmd(limited, "set", key, value, "nx", "get", "pxat", m.s.keepUntil(expires))
+	epoch := redis.NewStringCmd(limited, "get", m.epochs[bucket])
+	if err := m.s.execWithin(ctx, limited, set, epoch); err != nil {
 		return err
 	}
 
 	if errors.Is(epoch.Err(), redis.Nil) {
 		// Even if somebody else sets an epoch at once, our SET may have been before the loss: nothing is accepted.
-		limited, cancel := context.WithTimeout(ctx, settleTime)
-		defer cancel()
-		return memoryLost(m.initialise(limited))
+		return memoryLost(m.initialise(ctx, limited))
 	}
 	since, err := parseEpoch(epoch.Val())
 	if err != nil {
@@ -137,14 +134,12 @@ func (m *Marks) Use(ctx context.Context, mark signet.Mark) error {
 	case !over(old, now):
 		return &signet.Error{Code: signet.CodeUsed}
 	}
-	return m.takeOver(ctx, key, old, value, expires)
+	return m.takeOver(ctx, limited, key, old, value, expires)
 }
 
 // takeOver uses a mark anew whose earlier use has expired but was not yet collected. One of many callers wins.
-func (m *Marks) takeOver(ctx context.Context, key, old, value string, expires int64) error {
-	ctx, cancel := context.WithTimeout(ctx, settleTime)
-	defer cancel()
-	cmd, err := m.s.eval(ctx, m.replace, []string{key}, old, value, m.s.keepUntil(expires))
+func (m *Marks) takeOver(ctx, limited context.Context, key, old, value string, expires int64) error {
+	cmd, err := m.s.evalWithin(ctx, limited, m.replace, []string{key}, old, value, m.s.keepUntil(expires))
 	if err != nil {
 		return err
 	}

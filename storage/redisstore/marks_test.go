@@ -96,10 +96,7 @@ func TestMarksAfterLoss(t *testing.T) {
 		}},
 		{"promotion of a stale replica", func(t *testing.T, srv *server, net *proxy, use func()) {
 			replica := replicaOf(t, srv)
-			srv.do("CLIENT", "KILL", "TYPE", "replica")
-			srv.do("CONFIG", "SET", "maxclients", "3") // the replica does not come back
-			replica.do("REPLICAOF", "127.0.0.1", "1")
-			srv.do("CONFIG", "SET", "maxclients", "1000")
+			replica.do("REPLICAOF", "127.0.0.1", "1") // it misses what follows
 			use()
 			replica.do("REPLICAOF", "NO", "ONE")
 			net.point(replica.addr)
@@ -244,6 +241,47 @@ func TestMarksOneNodeCutOff(t *testing.T) {
 	wantCode(t, far.Marks().Use(t.Context(), lost), signet.CodeUnavailable, "marks_memory_lost")
 }
 
+// A replica is promoted while the old master lives on for one node. What that node accepts there, and what it takes
+// back, is unknown to the new master, whose epochs the other node has moved before. So they move again when the node
+// comes over.
+func TestNodeThatComesFromAnIsolatedMaster(t *testing.T) {
+	t.Parallel()
+	master := startServer(t)
+	clock := storagetest.NewClock(time.Now())
+	wire := startProxy(t, master.addr)
+	isolated := openAt(t, wire.addr, clock.Now, prefix("p:"))
+	replica := replicaOf(t, master)
+	replica.do("REPLICAOF", "NO", "ONE")
+	other := openAt(t, replica.addr, clock.Now, prefix("p:"))
+	wantCode(t, rebuild(t, other, func() {}), "", "")
+	clock.Advance(time.Minute)
+	mark := freshMark(clock.Now(), "jti", 0)
+	wantCode(t, isolated.Marks().Use(t.Context(), mark), "", "")
+	if !known(t, other) {
+		t.Fatal("the new master forgot its state too early")
+	}
+
+	wire.point(replica.addr)
+	waitUntil(t, "the node has come over", func() bool {
+		clock.Advance(time.Millisecond)
+		return isolated.Ready(t.Context()) == nil
+	})
+	wantCode(t, other.Marks().Use(t.Context(), mark), signet.CodeUnavailable, "marks_memory_lost")
+	if known(t, other) {
+		t.Fatal("the new master is trusted without what the node took back at the old one")
+	}
+	clock.Advance(30 * time.Second)
+	wantCode(t, other.Marks().Use(t.Context(), freshMark(clock.Now(), "new", 0)), "", "")
+	// It came over once: its next connection moves nothing.
+	wantCode(t, rebuild(t, other, func() {}), "", "")
+	replica.do("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+	waitUntil(t, "the node has a new connection", func() bool { return isolated.Ready(t.Context()) == nil })
+	wantCode(t, isolated.Marks().Use(t.Context(), freshMark(clock.Now(), "newer", 0)), "", "")
+	if !known(t, isolated) {
+		t.Fatal("a further connection made it forget")
+	}
+}
+
 // A slow node's clock must not move an epoch back, nor a fast one's lock others out for longer than its lead.
 func TestMarksEpochNeverMovesBack(t *testing.T) {
 	t.Parallel()
@@ -254,7 +292,7 @@ func TestMarksEpochNeverMovesBack(t *testing.T) {
 	ahead := clock.Now().Add(time.Hour).UnixMilli()
 	srv.do("SET", s.marks.epochs[0], "abc0123 "+strconv.FormatInt(ahead, 10))
 	for range 2 {
-		cmd, err := s.eval(t.Context(), s.marks.claim, s.marks.epochs[:1], clock.Now().UnixMilli())
+		cmd, err := s.eval(t.Context(), s.marks.claim, s.marks.epochs[:1], clock.Now().UnixMilli(), 0)
 		if err != nil {
 			t.Fatal(err)
 		}

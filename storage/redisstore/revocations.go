@@ -37,11 +37,11 @@ for i = 1, #KEYS do
 end
 return #KEYS`
 
-// forgetSource drops an epoch that another run of the server set. KEYS: epoch.
+// forgetSource drops an epoch that another run of the server set. KEYS: epoch. ARGV: 1 to drop this run's own too.
 const forgetSource = `
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 local epoch = redis.call('GET', KEYS[1])
-if epoch and string.sub(epoch, 1, #run + 1) ~= run .. ' ' then return redis.call('DEL', KEYS[1]) end
+if epoch and (ARGV[1] == '1' or string.sub(epoch, 1, #run + 1) ~= run .. ' ') then return redis.call('DEL', KEYS[1]) end
 return 0`
 
 // beginSource notes that a rebuild began in this memory. KEYS: note. ARGV: lifetime. Returns the run id.

@@ -64,7 +64,7 @@ type server struct {
 // startServer runs redis-server on a free loopback port, without persistence, and ends it with the test.
 func startServer(t testing.TB, args ...string) *server {
 	t.Helper()
-	return startProcess(t, append([]string{"--save", "", "--appendonly", "no"}, args...))
+	return startProcess(t, append([]string{"--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0"}, args...))
 }
 
 // startSentinel runs a Sentinel with a configuration file, which it rewrites.

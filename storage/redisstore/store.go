@@ -28,9 +28,10 @@ const (
 const (
 	// callTimeout bounds every call, waiting for a connection and dialling included.
 	callTimeout = 250 * time.Millisecond
-	// poolSize is per server. A call holds a connection for one round trip, so this serves far more callers.
-	poolSize = 64
-	// bufferSize fits every answer but a rebuild's; 64 connections with the driver's default would hold 8 MiB.
+	// poolSize is per server. A call holds a connection for one round trip, so this serves far more callers; a larger pool
+	// would answer a burst on a cold start with as many handshakes, when waiting for a connection is quicker.
+	poolSize = 16
+	// bufferSize fits every answer but a rebuild's.
 	bufferSize = 4 << 10
 	// keepLonger is how much longer than needed Redis keeps a value: its clock is not ours.
 	keepLonger = time.Minute
@@ -61,6 +62,9 @@ type Store struct {
 
 	// clockLead is by how many milliseconds a Redis clock was seen ahead of ours, at most; 0 when none was.
 	clockLead atomic.Int64
+
+	// runs holds, per epoch key, the run id of the server on which this node last found it.
+	runs [buckets + 1]atomic.Pointer[string]
 
 	// Request ids are a random start and a counter: no two calls of any node share one.
 	idStart string
@@ -137,7 +141,9 @@ func (s *Store) start(ctx context.Context) error {
 	if err := s.Ready(ctx); err != nil {
 		return err
 	}
-	if err := s.marks.initialise(ctx); err != nil {
+	limited, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if err := s.marks.initialise(ctx, limited); err != nil {
 		return err
 	}
 	if s.mode == ModeSingle {
