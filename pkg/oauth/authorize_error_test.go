@@ -180,3 +180,23 @@ func TestMethods(t *testing.T) {
 		t.Error("HTT-02: CORS at /authorize")
 	}
 }
+
+// TestNoStoreForNonsense: what cannot be a client_id is refused without asking a store, which might choke on it.
+func TestNoStoreForNonsense(t *testing.T) {
+	t.Parallel()
+	h := newAuthHouse(t)
+	h.records.client.Store(true)
+	for _, id := range []signet.ClientID{"c1\x01", "c1\u202e", signet.ClientID(strings.Repeat("c", 256))} {
+		h.page(h.authorize("", hp(id)), http.StatusBadRequest)
+	}
+	h.page(h.authorize("", hp(idC1)), http.StatusServiceUnavailable)
+}
+
+// TestEXH01Sealed: a flow that would not fit into the address of the next page is refused here, not there.
+func TestEXH01Sealed(t *testing.T) {
+	t.Parallel()
+	h := newAuthHouse(t)
+	h.flow(h.authorize("", hp(idC1, "login_hint", strings.Repeat("x", 3500))), "/login")
+	// Each of these takes six bytes once it is sealed as JSON.
+	h.refused(h.authorize("", hp(idC1, "login_hint", strings.Repeat("<", 2000))), "https://rp.test/cb?", "invalid_request")
+}
