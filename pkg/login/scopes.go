@@ -12,9 +12,9 @@ import (
 func scopeWords(scope string) (templates.ScopeLine, bool) {
 	switch scope {
 	case signet.ScopeOpenID:
-		return templates.ScopeLine{Title: "Know who you are", Detail: "An identifier for your account, and when you logged in."}, true
+		return templates.ScopeLine{Title: "Know who you are", Detail: "An identifier, and when you logged in."}, true
 	case signet.ScopeProfile:
-		return templates.ScopeLine{Title: "See your profile", Detail: "Name, picture, birthday, gender, language and time zone."}, true
+		return templates.ScopeLine{Title: "See your profile", Detail: "Name, picture, birthday, gender, language, time zone."}, true
 	case signet.ScopeEmail:
 		return templates.ScopeLine{Title: "See your email address"}, true
 	case signet.ScopePhone:
