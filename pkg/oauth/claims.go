@@ -176,11 +176,6 @@ func (c *claimRequest) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// subjects are the values of sub that may be answered for (OIDC Core §5.5.1), in either place; none: anyone.
-func (c *claimsRequest) subjects() []string {
-	return append(slices.Clone(c.IDToken["sub"].Values), c.UserInfo["sub"].Values...)
-}
-
 // acrRequested reports whether an acr claim was asked for in the ID token.
 func (c *claimsRequest) acrRequested() bool {
 	_, ok := c.IDToken["acr"]
