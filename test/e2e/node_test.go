@@ -30,3 +30,9 @@ func TestDemoInChromium(t *testing.T) {
 	Service(t, "SIGNET_TEST_CHROMIUM")
 	RunScript(t, "demo.mjs", StartDev(t).CardFile)
 }
+
+func TestPagesInChromium(t *testing.T) {
+	t.Parallel()
+	Service(t, "SIGNET_TEST_CHROMIUM")
+	RunScript(t, "pages.mjs", StartDev(t).CardFile)
+}

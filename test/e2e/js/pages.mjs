@@ -7,7 +7,7 @@ import { card, check, equal, user } from './card.mjs';
 import { withChromium } from './chromium.mjs';
 
 const folder = process.argv[3];
-const widths = [[320, 760], [768, 960], [1440, 900]];
+const widths = [[320, 640], [768, 860], [1440, 780]];
 
 async function register() {
   const answer = await fetch(`${card.admin.api_url}/clients`, {
