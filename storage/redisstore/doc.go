@@ -13,6 +13,7 @@
 //	FLUSHALL, restart empty     the epoch key is missing in the next answer
 //	restart from an old file,   another run id: connect.go compares it on every new connection, before the connection
 //	promotion of a replica      is used, and moves the epochs
+//	this node changed masters   moves them too: what it wrote to a master that was cut off is not at the new one
 //	an evicting policy          refused on every new connection, so that a single key is never dropped alone
 //
 // What cannot be noticed from here: a master that was cut off from its replicas and goes on serving the nodes that were
@@ -22,6 +23,9 @@
 // A home that starts empty cannot be told from one that was emptied. So for 10 s after the first start ever (60 s for
 // signed requests) assertions made before the start are refused with CodeUnavailable and Reason "marks_memory_lost";
 // one whose iat lies more than 10 s after the start passes at once. Stored epochs survive restarts of signet.
+//
+// The user needs PING, INFO, GET, MGET, SET, DEL, PUBLISH, SUBSCRIBE, EVAL and EVALSHA on the prefix; CONFIG GET only for
+// the warning above.
 //
 // Every value carries its own expiry, which is compared with the injected time; Redis's TTLs only collect garbage.
 // Every call has 250 ms, no retries, and a breaker before it.
