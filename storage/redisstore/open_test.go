@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/signet-auth/signet/pkg/signet"
 )
 
 func TestOpenRefusesOptions(t *testing.T) {
@@ -81,14 +83,31 @@ func TestOpenRefusesServers(t *testing.T) {
 	}
 }
 
-// A managed Redis forbids CONFIG; what we need to know stands in INFO as well.
+// A managed Redis forbids CONFIG, a careful operator most else; what we need to know stands in INFO as well.
 func TestOpenWithoutConfigCommand(t *testing.T) {
 	t.Parallel()
 	srv := startServer(t)
-	srv.do("ACL", "SETUSER", "signet", "on", ">pw", "~*", "&*", "+@all", "-config")
-	openAt(t, srv.addr, time.Now, func(o *Options) { o.Username, o.Password = "signet", "pw" })
+	// The commands that doc.go names, and no others.
+	rights := []any{"ACL", "SETUSER", "signet", "on", ">pw", "~p:*", "&p:*"}
+	for _, command := range []string{
+		"ping", "info", "get", "mget", "set", "del", "publish", "subscribe", "eval", "evalsha",
+	} {
+		rights = append(rights, "+"+command)
+	}
+	srv.do(rights...)
+	asUser := func(o *Options) { o.Username, o.Password, o.Prefix = "signet", "pw", "p:" }
+	s := openAt(t, srv.addr, time.Now, asUser)
+	mark := freshMark(time.Now(), "jti", time.Minute)
+	wantCode(t, s.Marks().Use(t.Context(), mark), "", "")
+	wantCode(t, s.Marks().Use(t.Context(), mark), signet.CodeUsed, "")
+	_, _, err := s.Attempts().Reserve(t.Context(), "k", time.Minute)
+	wantCode(t, err, "", "")
+	wantCode(t, s.Attempts().Release(t.Context(), "k"), "", "")
+	wantCode(t, rebuild(t, s, func() {}), "", "")
+	srv.do("FLUSHALL")
+	wantCode(t, s.Marks().Use(t.Context(), mark), signet.CodeUnavailable, "marks_memory_lost")
 	srv.do("CONFIG", "SET", "maxmemory-policy", "allkeys-random")
-	_, err := Open(t.Context(), options(srv.addr, time.Now, func(o *Options) { o.Username, o.Password = "signet", "pw" }))
+	_, err = Open(t.Context(), options(srv.addr, time.Now, asUser))
 	if err == nil || !strings.Contains(err.Error(), "noeviction") {
 		t.Fatalf("got %v, want a word on noeviction", err)
 	}
