@@ -79,9 +79,40 @@ func wire(ctx context.Context, d *deployment) (_ *node, err error) {
 			err = errors.Join(err, n.close())
 		}
 	}()
+	base, err := n.stores(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	public, err := n.rooms(d, base)
+	if err != nil {
+		return nil, err
+	}
+	if err = n.listeners(d, base.pages, public); err != nil {
+		return nil, err
+	}
+	// Background work, in the order in which it is ended: the store last, since it drains the queue of traffic events.
+	n.workers = []worker{{"key rotation", base.ring.Run}, {"revocation outbox", base.revoked.Run}}
+	if n.redis != nil {
+		n.workers = append(n.workers,
+			worker{"change subscriber", func(ctx context.Context) error { return n.redis.Subscribe(ctx, func(int64) { n.store.Wake() }) }},
+			worker{"change publisher", func(ctx context.Context) error { return publish(ctx, n.store, n.redis) }})
+	}
+	n.workers = append(n.workers, worker{"database", n.store.Run})
+	return n, nil
+}
 
-	// Stores. PostgreSQL (SQLite in dev) is the truth; the schema is brought up under a lock row, so that two nodes may
-	// start at once.
+// foundation is what every room stands on.
+type foundation struct {
+	homes   *shortLived
+	ring    *keys.Ring
+	revoked *revocation.Service
+	pages   *templates.Pages
+}
+
+// stores opens what remembers: the database, Redis, the keys, revocation.
+func (n *node) stores(ctx context.Context, d *deployment) (_ *foundation, err error) {
+	// PostgreSQL (SQLite in dev) is the truth; the schema is brought up under a lock row, so that two nodes may start at
+	// once.
 	push := &pusher{}
 	d.sql.OnRevoked = push.Push
 	if n.store, err = sqlstore.Open(ctx, d.sql); err != nil {
@@ -117,47 +148,49 @@ func wire(ctx context.Context, d *deployment) (_ *node, err error) {
 		return nil, err
 	}
 	push.service.Store(revoked)
-
-	// Rooms.
-	passwords, err := login.NewPasswords(d.passwords)
-	if err != nil {
-		return nil, err
-	}
 	pages, err := templates.New()
+	return &foundation{homes: homes, ring: ring, revoked: revoked, pages: pages}, err
+}
+
+// rooms makes login, oauth and admin, and returns the routes that people and clients reach.
+func (n *node) rooms(d *deployment, base *foundation) ([]web.Route, error) {
+	passwords, err := login.NewPasswords(d.passwords)
 	if err != nil {
 		return nil, err
 	}
 	hints := &lateHints{}
 	people, err := login.New(login.Options{Issuer: d.issuer, Records: n.store, Sessions: n.store, Consents: n.store,
-		Attempts: homes.attempts, Flows: ring, Hints: hints, Events: n.store, HashKeys: ring.HashKeys, Sealer: ring,
-		Passwords: passwords, Pages: pages, Secure: d.https(), Now: d.now, Log: d.log, SessionIdle: d.sessionIdle, SessionMax: d.sessionMax})
-	if err != nil {
-		return nil, err
-	}
-	failures, err := web.NewFailures(web.FailuresOptions{Shared: homes.attempts, Limit: credentialFailures, Window: credentialWindow, Now: d.now})
-	if err != nil {
-		return nil, err
-	}
-	prover, err := clientauth.New(clientauth.Options{Clients: n.store, Marks: homes.marks, Failures: failures, Alarms: n.store,
-		HashKeys: ring.HashKeys, Issuer: d.issuer, TokenEndpoints: []string{d.issuer + "/token"}, Now: d.now})
-	if err != nil {
-		return nil, err
-	}
-	server, err := oauth.New(oauth.Options{Issuer: d.issuer, Records: n.store, Tx: n.store, Grants: n.store, AccessTokens: n.store,
-		RefreshTokens: n.store, Browser: people, Flows: ring, Events: n.store, Keys: ring, Revocation: revoked, ClientAuth: prover,
-		Pages: pages, Now: d.now, Log: d.log, Lifetimes: d.lifetimes})
-	if err != nil {
-		return nil, err
-	}
-	hints.server = server
-	n.room, err = admin.New(admin.Options{Clients: n.store, Users: n.store, UserActs: n.store, AdminKeys: n.store, Keys: ring,
-		Passwords: passwords, Audit: n.store, Tokens: adminTokens{server, d.issuer + "/admin/v1"}, HashKeys: ring.HashKeys,
-		SigningAlgs: ring.SigningAlgs, Now: d.now, Log: d.log})
+		Attempts: base.homes.attempts, Flows: base.ring, Hints: hints, Events: n.store, HashKeys: base.ring.HashKeys, Sealer: base.ring,
+		Passwords: passwords, Pages: base.pages, Secure: d.https(), Now: d.now, Log: d.log, SessionIdle: d.sessionIdle, SessionMax: d.sessionMax})
 	if err != nil {
 		return nil, err
 	}
 
-	// Listeners: what people and clients reach, what operators reach, what monitoring reaches. No route is on two.
+	failures, err := web.NewFailures(web.FailuresOptions{Shared: base.homes.attempts, Limit: credentialFailures, Window: credentialWindow, Now: d.now})
+	if err != nil {
+		return nil, err
+	}
+	prover, err := clientauth.New(clientauth.Options{Clients: n.store, Marks: base.homes.marks, Failures: failures, Alarms: n.store,
+		HashKeys: base.ring.HashKeys, Issuer: d.issuer, TokenEndpoints: []string{d.issuer + "/token"}, Now: d.now})
+	if err != nil {
+		return nil, err
+	}
+
+	server, err := oauth.New(oauth.Options{Issuer: d.issuer, Records: n.store, Tx: n.store, Grants: n.store, AccessTokens: n.store,
+		RefreshTokens: n.store, Browser: people, Flows: base.ring, Events: n.store, Keys: base.ring, Revocation: base.revoked,
+		ClientAuth: prover, Pages: base.pages, Now: d.now, Log: d.log, Lifetimes: d.lifetimes})
+	if err != nil {
+		return nil, err
+	}
+	hints.server = server
+
+	n.room, err = admin.New(admin.Options{Clients: n.store, Users: n.store, UserActs: n.store, AdminKeys: n.store, Keys: base.ring,
+		Passwords: passwords, Audit: n.store, Tokens: adminTokens{server, d.issuer + "/admin/v1"}, HashKeys: base.ring.HashKeys,
+		SigningAlgs: base.ring.SigningAlgs, Now: d.now, Log: d.log})
+	if err != nil {
+		return nil, err
+	}
+
 	public := slices.Concat(server.Routes(), people.Routes())
 	if d.demo {
 		demo, err := demoRoutes()
@@ -166,21 +199,11 @@ func wire(ctx context.Context, d *deployment) (_ *node, err error) {
 		}
 		public = append(public, demo...)
 	}
-	if err = n.listeners(d, pages, public); err != nil {
-		return nil, err
-	}
-
-	// Background work, in the order in which it is ended: the store last, since it drains the queue of traffic events.
-	n.workers = []worker{{"key rotation", ring.Run}, {"revocation outbox", revoked.Run}}
-	if n.redis != nil {
-		n.workers = append(n.workers,
-			worker{"change subscriber", func(ctx context.Context) error { return n.redis.Subscribe(ctx, func(int64) { n.store.Wake() }) }},
-			worker{"change publisher", func(ctx context.Context) error { return publish(ctx, n.store, n.redis) }})
-	}
-	n.workers = append(n.workers, worker{"database", n.store.Run})
-	return n, nil
+	return public, nil
 }
 
+// listeners makes the three handlers: what people and clients reach, what operators reach, what monitoring reaches.
+// No route is on two.
 func (n *node) listeners(d *deployment, pages *templates.Pages, public []web.Route) (err error) {
 	metrics := prometheus.NewRegistry()
 	options := web.Options{Log: d.log, Now: d.now, Metrics: metrics, Limits: web.Limits{Off: d.unlimited}}

@@ -20,39 +20,60 @@ var (
 // profileProblems judges a login name and standard claims. They are served to clients as they are, so that what is
 // wrong here would be wrong at every relying party. Error: CodeInvalidRequest.
 func profileProblems(username string, p *signet.Profile) error {
-	var problems []string
-	need := func(ok bool, member, text string) {
-		if !ok {
-			problems = append(problems, member+" "+text)
-		}
-	}
-	need(usernames.MatchString(username), "username", "must be 1 to 100 letters, digits or . _ @ + -")
-	for _, text := range [][2]string{{"name", p.Name}, {"given_name", p.GivenName}, {"family_name", p.FamilyName},
-		{"middle_name", p.MiddleName}, {"nickname", p.Nickname}, {"preferred_username", p.PreferredUsername}, {"gender", p.Gender}} {
-		need(textOK(text[1], 200), text[0], "may have 200 characters, none of them invisible")
-	}
-	for _, link := range [][2]string{{"profile", p.ProfileURL}, {"picture", p.Picture}, {"website", p.Website}} {
-		need(link[1] == "" || httpsURL(link[1]), link[0], "must be an https URL")
-	}
-	need(p.Birthdate == "" || birthdates.MatchString(p.Birthdate) && dateOK(p.Birthdate), "birthdate", "must be YYYY-MM-DD, 0000-MM-DD or YYYY")
-	need(p.ZoneInfo == "" || len(p.ZoneInfo) <= 64 && zones.MatchString(p.ZoneInfo), "zoneinfo", "must be a time zone name, as Europe/Paris")
-	need(p.Locale == "" || len(p.Locale) <= 64 && locales.MatchString(p.Locale), "locale", "must be a language tag, as en-GB")
-	need(p.Email == "" || len(p.Email) <= 254 && emails.MatchString(p.Email), "email", "must be an e-mail address")
-	need(p.PhoneNumber == "" || phones.MatchString(p.PhoneNumber), "phone_number", "must be in E.164 form, as +4930123456")
-	need(p.Email != "" || p.PhoneNumber != "", "email", "or phone_number is needed")
-	need(!p.EmailVerified || p.Email != "", "email_verified", "needs an email")
-	need(!p.PhoneNumberVerified || p.PhoneNumber != "", "phone_number_verified", "needs a phone_number")
-	if a := p.Address; a != nil {
-		for _, text := range []string{a.StreetAddress, a.Locality, a.Region, a.PostalCode, a.Country} {
-			need(textOK(text, 200), "address", "members may have 200 characters, none of them invisible")
-		}
-		// OIDC Core §5.1.1 lets formatted and street_address hold line breaks; here formatted alone may.
-		need(textOK(strings.ReplaceAll(a.Formatted, "\n", " "), 600), "address", "formatted may have 600 characters")
-	}
-	if len(problems) == 0 {
+	var j faults
+	j.need(usernames.MatchString(username), "username", "must be 1 to 100 letters, digits or . _ @ + -")
+	j.about(p)
+	j.reach(p)
+	j.address(p.Address)
+	if len(j) == 0 {
 		return nil
 	}
-	return badRequest("user_profile", "%s.", strings.Join(problems[:min(len(problems), 20)], "; "))
+	return badRequest("user_profile", "%s.", strings.Join(j[:min(len(j), 20)], "; "))
+}
+
+// faults are the problems found so far.
+type faults []string
+
+func (j *faults) need(ok bool, member, text string) {
+	if !ok {
+		*j = append(*j, member+" "+text)
+	}
+}
+
+// about is the person (scope profile).
+func (j *faults) about(p *signet.Profile) {
+	for _, text := range [][2]string{{"name", p.Name}, {"given_name", p.GivenName}, {"family_name", p.FamilyName},
+		{"middle_name", p.MiddleName}, {"nickname", p.Nickname}, {"preferred_username", p.PreferredUsername}, {"gender", p.Gender}} {
+		j.need(textOK(text[1], 200), text[0], "may have 200 characters, none of them invisible")
+	}
+	for _, link := range [][2]string{{"profile", p.ProfileURL}, {"picture", p.Picture}, {"website", p.Website}} {
+		j.need(link[1] == "" || httpsURL(link[1]), link[0], "must be an https URL")
+	}
+	j.need(p.Birthdate == "" || birthdates.MatchString(p.Birthdate) && dateOK(p.Birthdate), "birthdate", "must be YYYY-MM-DD, 0000-MM-DD or YYYY")
+	j.need(p.ZoneInfo == "" || len(p.ZoneInfo) <= 64 && zones.MatchString(p.ZoneInfo), "zoneinfo", "must be a time zone name, as Europe/Paris")
+	j.need(p.Locale == "" || len(p.Locale) <= 64 && locales.MatchString(p.Locale), "locale", "must be a language tag, as en-GB")
+}
+
+// reach is how to reach the person (scopes email and phone); one of them is needed (document 001).
+func (j *faults) reach(p *signet.Profile) {
+	j.need(p.Email == "" || len(p.Email) <= 254 && emails.MatchString(p.Email), "email", "must be an e-mail address")
+	j.need(p.PhoneNumber == "" || phones.MatchString(p.PhoneNumber), "phone_number", "must be in E.164 form, as +4930123456")
+	j.need(p.Email != "" || p.PhoneNumber != "", "email", "or phone_number is needed")
+	j.need(!p.EmailVerified || p.Email != "", "email_verified", "needs an email")
+	j.need(!p.PhoneNumberVerified || p.PhoneNumber != "", "phone_number_verified", "needs a phone_number")
+}
+
+// address: OIDC Core §5.1.1 lets formatted and street_address hold line breaks.
+func (j *faults) address(a *signet.Address) {
+	if a == nil {
+		return
+	}
+	for _, text := range []string{a.Locality, a.Region, a.PostalCode, a.Country} {
+		j.need(textOK(text, 200), "address", "members may have 200 characters, none of them invisible")
+	}
+	for _, text := range []string{a.Formatted, a.StreetAddress} {
+		j.need(textOK(strings.ReplaceAll(text, "\n", " "), 600), "address", "lines may have 600 characters in all, none of them invisible")
+	}
 }
 
 func dateOK(text string) bool {
