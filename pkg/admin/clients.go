@@ -229,9 +229,11 @@ func (a *Admin) rotateSecret(c *call) error {
 	}
 	keep := overlap
 	if in.Overlap != nil {
-		if keep = in.Overlap.Duration(); *in.Overlap < 0 || keep > maxOverlap {
+		// Compared in seconds: as a time.Duration a huge number would wrap around.
+		if *in.Overlap < 0 || *in.Overlap > signet.Seconds(maxOverlap/time.Second) {
 			return badRequest("overlap", "The overlap must be 0 to %d seconds.", int(maxOverlap/time.Second))
 		}
+		keep = in.Overlap.Duration()
 	}
 	now := a.o.Now()
 	ends := now.Add(keep)
