@@ -1,0 +1,50 @@
+package storagetest
+
+import (
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/signet-auth/signet/pkg/signet"
+)
+
+func TestConsents(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		f := w.newFamily(t)
+		_, err := w.Consent(t.Context(), f.user.ID, f.client.ID)
+		want(t, "Consent", err, signet.CodeNotFound)
+		_, err = w.Consent(t.Context(), "\xff", f.client.ID)
+		want(t, "Consent", err, signet.CodeNotFound)
+		first := w.clock.Now()
+		grant := func(scope ...string) error {
+			now := w.clock.Now()
+			return w.GrantConsent(t.Context(), &signet.Consent{
+				UserID: f.user.ID, ClientID: f.client.ID, Scope: scope, GrantedAt: now, ConfirmedAt: now,
+			}, event(signet.EventConsentGranted))
+		}
+		want(t, "GrantConsent", grant("openid", "profile"), "")
+		w.clock.Advance(time.Hour)
+		want(t, "GrantConsent", grant("email", "openid"), "")
+		got, err := w.Consent(t.Context(), f.user.ID, f.client.ID)
+		want(t, "Consent", err, "")
+		if !slices.Equal(got.Scope, signet.Scope{"openid", "profile", "email"}) || !got.GrantedAt.Equal(kept(first)) || !got.ConfirmedAt.Equal(kept(w.clock.Now())) {
+			t.Fatalf("got %+v", got)
+		}
+		// Two tabs: neither consent may be lost.
+		numbers := make(chan int, 32)
+		for i := range 32 {
+			numbers <- i
+		}
+		for _, err := range together(32, func() error { return grant("s" + strconv.Itoa(<-numbers)) }) {
+			want(t, "GrantConsent", err, "")
+		}
+		got, err = w.Consent(t.Context(), f.user.ID, f.client.ID)
+		want(t, "Consent", err, "")
+		if len(got.Scope) != 3+32 {
+			t.Fatalf("%d scopes are left of 35: %v", len(got.Scope), got.Scope)
+		}
+		gone := &signet.Consent{UserID: f.user.ID, ClientID: "gone", ConfirmedAt: first}
+		want(t, "GrantConsent", w.GrantConsent(t.Context(), gone, event(signet.EventConsentGranted)), signet.CodeNotFound)
+	})
+}
