@@ -13,6 +13,7 @@ RACE := ./config/... ./pkg/clientauth/... ./pkg/keys/... ./pkg/revocation/... ./
 SERVICES := bin/services
 NODE_MODULES := test/e2e/js/node_modules/.package-lock.json
 FUZZTIME ?= 10s
+BENCH ?=
 
 .PHONY: test test-go lint fuzz bench clean
 
@@ -50,7 +51,9 @@ fuzz:
 	done
 
 bench: $(SERVICES)
-	$(SERVICES) $(GO) run ./test/load
+	$(GO) build -o bin/signet ./cmd/signet
+	$(GO) build -o bin/load ./test/load
+	SIGNET_TEST_POSTGRES_PRELOAD=pg_stat_statements $(SERVICES) bin/load bench -signet bin/signet $(BENCH)
 
 clean:
 	rm -rf bin test/e2e/js/node_modules

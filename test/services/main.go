@@ -16,6 +16,8 @@ const (
 	envPostgres = "SIGNET_TEST_POSTGRES"
 	envRedis    = "SIGNET_TEST_REDIS"
 	envChromium = "SIGNET_TEST_CHROMIUM"
+	// envPreload names what PostgreSQL loads at its start: the bench counts statements by pg_stat_statements.
+	envPreload = "SIGNET_TEST_POSTGRES_PRELOAD"
 )
 
 const (

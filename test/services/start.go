@@ -64,6 +64,9 @@ func startPostgres(ctx context.Context, t tools, dir string) (*service, error) {
 		cmd := exec.Command(t.postgres, "-D", data, "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1",
 			"-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
 			"-c", "max_connections=400", "-c", "timezone=UTC")
+		if preload := os.Getenv(envPreload); preload != "" {
+			cmd.Args = append(cmd.Args, "-c", "shared_preload_libraries="+preload)
+		}
 		cmd.SysProcAttr, cmd.Dir = attr, data
 		// SIGINT is PostgreSQL's fast shutdown: it does not wait for clients.
 		return &service{cmd: cmd, halt: syscall.SIGINT, env: fmt.Sprintf("%s=postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", envPostgres, port)}
