@@ -82,6 +82,15 @@ func clean(environ []string) []string {
 // Output returns what the process has said so far.
 func (p *Process) Output() string { return p.output.String() }
 
+// Exited is closed when the process has ended.
+func (p *Process) Exited() <-chan struct{} { return p.exited }
+
+// ExitCode returns the exit code of a process that has ended; -1 when a signal ended it.
+func (p *Process) ExitCode() int {
+	<-p.exited
+	return p.cmd.ProcessState.ExitCode()
+}
+
 // PID returns the process id.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 

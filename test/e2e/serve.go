@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"os/exec"
@@ -22,11 +23,14 @@ import (
 type Cluster struct {
 	t        testing.TB
 	dir      string
-	dsn      string
+	redis    string
 	prefix   string
-	kek      string
+	DSN      string
+	KEK      string
 	Issuer   string
 	AdminKey string
+	// Settings go over the top-level keys of the configuration of nodes that are launched after they are set.
+	Settings map[string]any
 	port     int // of the first node: the issuer's
 	Nodes    []*Node
 }
@@ -35,39 +39,71 @@ type Cluster struct {
 type Node struct {
 	*Process
 	URL, AdminURL, OpsURL string
+	file                  string // its configuration
 }
 
 // NewCluster makes a database of its own, which is dropped at the end of the test, and the first admin key.
 func NewCluster(t testing.TB) *Cluster {
 	t.Helper()
-	c := &Cluster{t: t, dir: t.TempDir(), prefix: "e2e:" + random() + ":", port: FreePort(t)}
+	c := NewClusterOn(t, NewDatabase(t), Service(t, "SIGNET_TEST_REDIS"))
+	c.Init()
+	return c
+}
+
+// NewClusterOn makes a cluster on the database that the DSN names, as it is, and on the Redis at host:port.
+func NewClusterOn(t testing.TB, dsn, redis string) *Cluster {
+	t.Helper()
+	c := &Cluster{t: t, dir: t.TempDir(), DSN: dsn, redis: redis, prefix: "e2e:" + random() + ":", port: FreePort(t)}
 	c.Issuer = fmt.Sprintf("http://127.0.0.1:%d", c.port)
 	var kek [32]byte
 	_, _ = rand.Read(kek[:]) // never fails
-	c.kek = "test=" + base64.StdEncoding.EncodeToString(kek[:])
-	c.dsn = newDatabase(t)
+	c.KEK = "test=" + base64.StdEncoding.EncodeToString(kek[:])
+	return c
+}
+
+// Init makes the schema, unless it is there, and the first admin key.
+func (c *Cluster) Init() {
+	c.t.Helper()
 	var key struct {
 		AdminKey string `json:"admin_key"`
 	}
-	c.Command(&key, "admin", "init", "--json", "--config", c.config(c.port, FreePort(t), FreePort(t)))
+	c.Command(&key, "admin", "init", "--json", "--config", c.config(c.port, FreePort(c.t), FreePort(c.t)))
 	c.AdminKey = key.AdminKey
-	return c
 }
 
 // StartNode starts one more node and waits until it is ready. The first one listens at the issuer's address.
 func (c *Cluster) StartNode() *Node {
+	c.t.Helper()
+	n := c.Launch()
+	n.WaitReady()
+	return n
+}
+
+// Launch starts one more node and does not wait for it.
+func (c *Cluster) Launch() *Node {
 	c.t.Helper()
 	public := c.port
 	if len(c.Nodes) > 0 {
 		public = FreePort(c.t)
 	}
 	admin, ops := FreePort(c.t), FreePort(c.t)
-	file := c.config(public, admin, ops)
 	at := func(port int) string { return fmt.Sprintf("http://127.0.0.1:%d", port) }
-	n := &Node{Process: Start(c.t, nil, "serve", "--config", file), URL: at(public), AdminURL: at(admin), OpsURL: at(ops)}
-	n.WaitFor("it is ready", func() bool { return Answers(n.OpsURL + "/readyz") })
+	n := &Node{file: c.config(public, admin, ops), URL: at(public), AdminURL: at(admin), OpsURL: at(ops)}
+	c.Relaunch(n)
 	c.Nodes = append(c.Nodes, n)
 	return n
+}
+
+// Relaunch starts a node that has ended once more, at the addresses it had, and does not wait for it.
+func (c *Cluster) Relaunch(n *Node) {
+	c.t.Helper()
+	n.Process = Start(c.t, nil, "serve", "--config", n.file)
+}
+
+// WaitReady waits until the node says that it wants traffic.
+func (n *Node) WaitReady() {
+	n.t.Helper()
+	n.WaitFor("it is ready", func() bool { return Answers(n.OpsURL + "/readyz") })
 }
 
 // Command runs a command of the binary and reads its JSON. input lines go to its standard input.
@@ -92,16 +128,18 @@ func (c *Cluster) Command(out any, args ...string) {
 func (c *Cluster) config(public, admin, ops int) string {
 	c.t.Helper()
 	at := func(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
-	content, err := json.MarshalIndent(map[string]any{
+	settings := map[string]any{
 		"issuer": c.Issuer, "listen": at(public),
 		"behind_proxy": map[string]any{"trusted_proxies": []string{"127.0.0.1/32"}},
 		"admin":        map[string]any{"listen": at(admin)},
 		"ops":          map[string]any{"listen": at(ops)},
-		"postgres":     map[string]any{"dsn": c.dsn, "max_open": 10},
-		"redis":        map[string]any{"addrs": []string{Service(c.t, "SIGNET_TEST_REDIS")}, "prefix": c.prefix},
-		"keys":         map[string]any{"kek": c.kek},
+		"postgres":     map[string]any{"dsn": c.DSN, "max_open": 10},
+		"redis":        map[string]any{"addrs": []string{c.redis}, "prefix": c.prefix},
+		"keys":         map[string]any{"kek": c.KEK},
 		"log":          map[string]any{"level": "info", "format": "json"},
-	}, "", "  ")
+	}
+	maps.Copy(settings, c.Settings)
+	content, err := json.MarshalIndent(settings, "", "  ")
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -112,8 +150,8 @@ func (c *Cluster) config(public, admin, ops int) string {
 	return file
 }
 
-// newDatabase creates a database and returns its DSN.
-func newDatabase(t testing.TB) string {
+// NewDatabase creates a database, which is dropped at the end of the test, and returns its DSN.
+func NewDatabase(t testing.TB) string {
 	t.Helper()
 	base := Service(t, "SIGNET_TEST_POSTGRES")
 	name := "e2e_" + random()
