@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"gorm.io/gorm/clause"
@@ -99,3 +100,14 @@ func (s *Store) Sweep(ctx context.Context) (removed int64, err error) {
 }
 
 func doNothing() clause.OnConflict { return clause.OnConflict{DoNothing: true} }
+
+// SweptTables lists the tables that Sweep removes rows from.
+func (s *Store) SweptTables() []string {
+	var tables []string
+	for _, r := range retentions() {
+		if !slices.Contains(tables, r.table) {
+			tables = append(tables, r.table)
+		}
+	}
+	return tables
+}

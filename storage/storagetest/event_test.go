@@ -1,0 +1,188 @@
+package storagetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/signet-auth/signet/pkg/signet"
+	"github.com/signet-auth/signet/storage/sqlstore"
+)
+
+func TestAuditEvents(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		t.Run("comes back as it was written", func(t *testing.T) {
+			e := signet.Event{
+				ID: signet.NewEventID(), Kind: signet.EventLoginFailed, At: kept(w.clock.Now()), Actor: "user:u", ClientID: "c", UserID: "u",
+				KeyID: "k", Address: "192.0.2.1", Target: "t", Reason: "wrong_password", RequestID: "r",
+			}
+			want(t, "Record", w.Record(t.Context(), e), "")
+			list, err := w.ListEvents(t.Context(), "", 10)
+			want(t, "ListEvents", err, "")
+			if len(list) != 1 || list[0] != e {
+				t.Fatalf("got %+v", list)
+			}
+		})
+		t.Run("no text keeps an event from being written", func(t *testing.T) {
+			// LOG-02, and a login name chosen so that its own failure is not recorded.
+			for _, name := range []string{"a\x00b", "\xff\xfe", strings.Repeat("ä", 5000), "a\n{\"level\":\"info\"}"} {
+				e := event(signet.EventLoginFailed)
+				e.Target, e.Actor = name, name
+				want(t, "Record", w.Record(t.Context(), e), "")
+			}
+		})
+		t.Run("written although the caller hangs up", func(t *testing.T) {
+			ctx, hangUp := context.WithCancel(t.Context())
+			hangUp()
+			want(t, "Record", w.Record(ctx, event(signet.EventLoginFailed)), "")
+		})
+		t.Run("pages, the newest first", func(t *testing.T) {
+			for range 5 {
+				w.clock.Advance(time.Second)
+				want(t, "Record", w.Record(t.Context(), event(signet.EventLoginFailed)), "")
+			}
+			all, err := w.ListEvents(t.Context(), "", 100)
+			want(t, "ListEvents", err, "")
+			rest, err := w.ListEvents(t.Context(), string(all[1].ID), 2)
+			want(t, "ListEvents", err, "")
+			if !all[0].At.After(all[1].At) || len(rest) != 2 || rest[0] != all[2] || rest[1] != all[3] {
+				t.Fatalf("all %+v\nrest %+v", all, rest)
+			}
+			_, err = w.ListEvents(t.Context(), "nothing", 2)
+			want(t, "ListEvents", err, signet.CodeNotFound)
+		})
+	})
+}
+
+// The chain has no gap and no fork, with two nodes, concurrency and rollbacks.
+func TestAuditChain(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		other := w.open(t, sqlstore.Options{})
+		turns := make(chan int, 64)
+		for i := range 64 {
+			turns <- i
+		}
+		kept, failed := 0, errors.New("rolled back")
+		for i, err := range together(64, func() error {
+			turn := <-turns
+			s := []*sqlstore.Store{w.Store, other}[turn%2]
+			return s.InTx(t.Context(), func(ctx context.Context) error {
+				for range 3 {
+					if err := s.Record(ctx, event(signet.EventLoginSucceeded)); err != nil {
+						return err
+					}
+				}
+				if turn%4 == 3 {
+					return failed
+				}
+				return nil
+			})
+		}) {
+			switch {
+			case err == nil:
+				kept += 3
+			case !errors.Is(err, failed):
+				t.Fatalf("transaction %d: %v", i, err)
+			}
+		}
+		n, err := w.VerifyAudit(t.Context())
+		want(t, "VerifyAudit", err, "")
+		if n != kept || kept != 48*3 {
+			t.Fatalf("%d events in the chains, %d were recorded", n, kept)
+		}
+		again := w.open(t, sqlstore.Options{Node: "same"})
+		want(t, "Record", again.Record(t.Context(), event(signet.EventLoginFailed)), "")
+		again = w.open(t, sqlstore.Options{Node: "same"}) // a node that starts again goes on with its chain
+		want(t, "Record", again.Record(t.Context(), event(signet.EventLoginFailed)), "")
+		if n := w.count(t, "SELECT MAX(seq) FROM audit_events WHERE node = 'same'"); n != 2 {
+			t.Fatalf("the chain goes to %d", n)
+		}
+		for _, tamper := range []string{
+			"UPDATE audit_events SET reason = 'other' WHERE node = 'same' AND seq = 2",
+			"UPDATE audit_events SET seq = 3 WHERE node = 'same' AND seq = 2",
+			"UPDATE audit_events SET at = '2020-01-01 00:00:00' WHERE node = 'same' AND seq = 1",
+		} {
+			w.change(t, tamper)
+			if _, err := w.VerifyAudit(t.Context()); signet.CodeOf(err) != signet.CodeConflict {
+				t.Fatalf("%s was not noticed: %v", tamper, err)
+			}
+			w.change(t, "DELETE FROM audit_events WHERE node = 'same'")
+			again := w.open(t, sqlstore.Options{Node: "same"})
+			for range 2 {
+				want(t, "Record", again.Record(t.Context(), event(signet.EventLoginFailed)), "")
+			}
+			if _, err := w.VerifyAudit(t.Context()); err != nil {
+				t.Fatalf("VerifyAudit: %v", err)
+			}
+		}
+		w.change(t, "DELETE FROM audit_events WHERE node <> 'same' AND seq = 5")
+		if _, err := w.VerifyAudit(t.Context()); signet.CodeOf(err) != signet.CodeConflict {
+			t.Fatalf("a gap was not noticed: %v", err)
+		}
+	})
+}
+
+func TestTrafficEvents(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		const queue = 16 << 10
+		for range queue + 100 {
+			e := event(signet.EventTokenIssued)
+			e.Target = "a\x00"
+			w.Traffic(e) // must not block although nobody takes them
+		}
+		if n := w.Dropped(); n != 100 {
+			t.Fatalf("%d events were counted as dropped", n)
+		}
+		run(t, w.Store)() // and at the end everything queued is written
+		if n := w.count(t, "SELECT COUNT(*) FROM traffic_events"); n != queue {
+			t.Fatalf("%d of %d events are written", n, queue)
+		}
+	})
+}
+
+// LOG-01: gorm's own logger would print bind values of failed statements.
+func TestLogsHoldNoValues(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		var out lockedBuffer
+		s := w.open(t, sqlstore.Options{Log: slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+		w.change(t, "ALTER TABLE users RENAME TO users_away")
+		w.change(t, "ALTER TABLE traffic_events RENAME TO traffic_away")
+		e := event(signet.EventTokenIssued)
+		e.Target = "canary"
+		s.Traffic(e)
+		_, err := s.UserByLogin(t.Context(), "canary")
+		want(t, "UserByLogin", err, signet.CodeUnavailable)
+		run(t, s)()
+		texts := out.String() + fmt.Sprint(err)
+		if strings.Contains(texts, "canary") || out.String() == "" {
+			t.Fatalf("logs and errors: %q", texts)
+		}
+		var ours *signet.Error
+		if !errors.As(err, &ours) || ours.Message != "" {
+			t.Fatalf("the public message is %q", ours.Message)
+		}
+	})
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
