@@ -1,16 +1,19 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -64,7 +67,9 @@ func startDev(t *testing.T, args ...string) *devServer {
 	d := &devServer{out: &output{}}
 	a := &app{in: strings.NewReader(""), out: d.out, err: d.out, env: func(string) string { return "" }}
 	done := make(chan int, 1)
-	go func() { done <- a.run(ctx, append([]string{"dev", "--listen", "127.0.0.1:0", "--card", file}, args...)) }()
+	go func() {
+		done <- a.run(ctx, append([]string{"dev", "--listen", "127.0.0.1:0", "--card", file}, args...))
+	}()
 	d.stop = sync.OnceValue(func() int { cancel(); return <-done })
 	t.Cleanup(func() { d.stop() })
 	deadline := time.NewTimer(20 * time.Second)
@@ -267,10 +272,13 @@ func TestDevDataIsKept(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, info, err)
 		}
 	}
-	second := startDev(t, "--data", dir)
-	if first.card.Issuer == second.card.Issuer {
-		t.Fatal("the same free port twice: nothing to compare")
+	// Its port is held, so that the second start must take another.
+	held, err := net.Listen("tcp", strings.TrimPrefix(first.card.Issuer, "http://"))
+	if err != nil {
+		t.Fatal(err)
 	}
+	defer held.Close()
+	second := startDev(t, "--data", dir)
 	if second.card.Clients.Service.ClientSecret != first.card.Clients.Service.ClientSecret || second.card.Users[0] != first.card.Users[0] ||
 		second.card.Admin.APIKey != first.card.Admin.APIKey {
 		t.Error("a restart made new secrets")
@@ -330,5 +338,56 @@ func TestDevTLS(t *testing.T) {
 	_ = res.Body.Close()
 	if res.StatusCode != 200 || res.ProtoMajor != 2 || res.Header.Get("Strict-Transport-Security") == "" {
 		t.Errorf("status %d, HTTP/%d, HSTS %q", res.StatusCode, res.ProtoMajor, res.Header.Get("Strict-Transport-Security"))
+	}
+}
+
+// TestDrain: a request in flight is finished while readiness is off already and new connections are refused.
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	d := startDev(t)
+	host := strings.TrimPrefix(d.card.Issuer, "http://")
+	conn, err := net.Dial("tcp", host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	body := "grant_type=client_credentials&client_id=service&client_secret=x"
+	head := "POST /token HTTP/1.1\r\nHost: " + host + "\r\nContent-Type: application/x-www-form-urlencoded\r\nExpect: 100-continue\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n"
+	if _, err := io.WriteString(conn, head); err != nil {
+		t.Fatal(err)
+	}
+	// The handler asks for the body: the request is in flight.
+	answer := bufio.NewReader(conn)
+	if line, err := answer.ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") {
+		t.Fatalf("%q, %v", line, err)
+	}
+	ended := make(chan int, 1)
+	go func() { ended <- d.stop() }()
+	within := time.NewTimer(5 * time.Second)
+	defer within.Stop()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if status, _ := get(t, d.card.Ops.URL+"/readyz"); status == 503 {
+			break
+		}
+		select {
+		case <-within.C:
+			t.Fatal("readiness stayed on")
+		case <-tick.C:
+		}
+	}
+	if _, err := io.WriteString(conn, body); err != nil {
+		t.Fatal(err)
+	}
+	rest, err := io.ReadAll(answer)
+	if err != nil || !strings.Contains(string(rest), "HTTP/1.1 401") {
+		t.Errorf("the request in flight was answered %q, %v", rest, err)
+	}
+	if code := <-ended; code != exitOK {
+		t.Errorf("exit code %d: %s", code, d.out)
+	}
+	if _, err := net.Dial("tcp", host); err == nil {
+		t.Error("the listener is open still")
 	}
 }

@@ -233,20 +233,30 @@ func (n *node) run(ctx context.Context, log *slog.Logger, doors []*door) error {
 	n.drain.begin()
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
+	// Monitoring is shut last: while requests are finished, /readyz says that no more should come.
+	shut(deadline, log, doors, func(d *door) bool { return d.name != "ops" })
+	shut(deadline, log, doors, func(d *door) bool { return d.name == "ops" })
+	stopped()
+	err = errors.Join(err, n.close())
+	log.Info("stopped")
+	return err
+}
+
+// shut ends the chosen listeners together and waits for their requests until ctx ends.
+func shut(ctx context.Context, log *slog.Logger, doors []*door, chosen func(*door) bool) {
 	var wait sync.WaitGroup
 	for _, d := range doors {
+		if !chosen(d) {
+			continue
+		}
 		wait.Go(func() {
-			if err := d.server.Shutdown(deadline); err != nil {
+			if err := d.server.Shutdown(ctx); err != nil {
 				log.Warn("requests were cut off", "listener", d.name, "error", err)
 				_ = d.server.Close()
 			}
 		})
 	}
 	wait.Wait()
-	stopped()
-	err = errors.Join(err, n.close())
-	log.Info("stopped")
-	return err
 }
 
 // start runs the workers and returns what ends them, one after the other.
