@@ -43,10 +43,17 @@ type world struct {
 	failures *memoryFailures
 	alarms   *memoryAlarms
 	lookups  atomic.Int64
+	hashed   atomic.Int64 // how often hashing keys were asked for
 	lookErr  error
 }
 
 func newWorld(t testing.TB) *world {
+	t.Helper()
+	return newWorldWith(t, nil)
+}
+
+// newWorldWith is newWorld with another home of replay marks; nil is the one in memory.
+func newWorldWith(t testing.TB, home clientauth.Marks) *world {
 	t.Helper()
 	w := &world{
 		now:      start,
@@ -56,9 +63,12 @@ func newWorld(t testing.TB) *world {
 		alarms:   &memoryAlarms{},
 	}
 	w.marks = &memoryMarks{seen: map[string]time.Time{}, now: func() time.Time { return w.now }}
+	if home == nil {
+		home = w.marks
+	}
 	auth, err := clientauth.New(clientauth.Options{
-		Clients: w, Marks: w.marks, Failures: w.failures, Alarms: w.alarms,
-		HashKeys: func() signet.HashKeys { return w.hashKeys },
+		Clients: w, Marks: home, Failures: w.failures, Alarms: w.alarms,
+		HashKeys: func() signet.HashKeys { w.hashed.Add(1); return w.hashKeys },
 		Issuer:   issuer, TokenEndpoints: []string{endpoint, "https://legacy.test/payer/auth/token"},
 		Now: func() time.Time { return w.now },
 	})

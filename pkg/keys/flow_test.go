@@ -149,3 +149,39 @@ func TestSymmetricRotation(t *testing.T) {
 		t.Error("an unknown rotation key is known")
 	}
 }
+
+// A revoked symmetric key is as dead as a revoked signing key, and its successor works at once.
+func TestROT02SymmetricRevocation(t *testing.T) {
+	t.Parallel()
+	ring, c := started(t)
+	ctx := context.Background()
+	flow := &signet.Flow{Purpose: signet.FlowAuthorize, CreatedAt: c.Now()}
+	sealed, err := ring.SealFlow(flow)
+	must(t, err)
+	stored := ring.HashKeys().Hash("secret")
+	code, _ := ring.CodeKeys()
+	rotation, _, _ := ring.RotationKey("")
+	list, err := ring.List(ctx)
+	must(t, err)
+	for _, info := range list {
+		if info.Use != signet.KeySigning {
+			must(t, ring.Revoke(ctx, info.ID, event(signet.EventKeyRevoked)))
+		}
+	}
+	_, err = ring.OpenFlow(sealed, signet.FlowAuthorize)
+	wantCode(t, err, signet.CodeInvalidRequest)
+	if ring.HashKeys().Verify("secret", stored) {
+		t.Error("the revoked hash key verifies")
+	}
+	if _, _, ok := ring.RotationKey(rotation); ok {
+		t.Error("the revoked rotation key is handed out")
+	}
+	next, older := ring.CodeKeys()
+	if string(next) == string(code) || next == nil || len(older) != 0 {
+		t.Error("the revoked code key is in use")
+	}
+	fresh, err := ring.SealFlow(flow)
+	must(t, err)
+	_, err = ring.OpenFlow(fresh, signet.FlowAuthorize)
+	must(t, err)
+}
