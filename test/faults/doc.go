@@ -1,0 +1,14 @@
+// Package faults breaks what signet stands on, under load, and asks what was promised: nothing acknowledged is lost,
+// nothing is used twice, nothing revoked is active, and what cannot be answered is refused quickly.
+//
+//	helpers   servers_test.go    a PostgreSQL and a Redis of a test's own: stopped, killed, made read-only
+//	          clients_test.go    a cluster with a user and four clients; requests that return answers, never fail a test
+//	          load_test.go       bounded load: refresh chains and codes, with what was acknowledged
+//	tests     nodes_test.go      two nodes, one database: what one is told the other obeys within a second
+//	          crash_test.go      FLT-13 kill -9, FLT-14 SIGTERM
+//	          redis_test.go      FLT-01 killed and emptied, FLT-02 stopped
+//	          postgres_test.go   FLT-07 stopped, FLT-08 read-only
+//	          start_test.go      FLT-05 evicting Redis, FLT-17 wrong key-encryption key, migration by two at once
+//
+// FLT-… are the numbers of the attack catalogue.
+package faults
