@@ -15,7 +15,7 @@ const (
 	// trafficBatch is the largest number of rows in one statement.
 	trafficBatch = 256
 	// drainTimeout bounds writing what is left when the process ends.
-	drainTimeout = 5 * time.Second
+	drainTimeout = 15 * time.Second
 )
 
 // trafficRow is a row of traffic_events.

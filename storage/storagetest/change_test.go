@@ -250,4 +250,3 @@ func TestWarmReadsAllocateNothing(t *testing.T) {
 		t.Fatalf("%v allocations", n)
 	}
 }
-

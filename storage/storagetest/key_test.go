@@ -20,7 +20,9 @@ func TestKeys(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		now := w.clock.Now()
 		first := []signet.Key{newKey(signet.KeyHash, "", now), newKey(signet.KeySigning, "ES256", now), newKey(signet.KeySigning, "RS256", now)}
-		insert := func(keys ...signet.Key) error { return w.InsertKeys(t.Context(), keys, true, event(signet.EventKeyCreated)) }
+		insert := func(keys ...signet.Key) error {
+			return w.InsertKeys(t.Context(), keys, true, event(signet.EventKeyCreated))
+		}
 
 		t.Run("16 nodes start at once and make one set", func(t *testing.T) {
 			won := 0
