@@ -62,6 +62,10 @@ func TestHTT02CORS(t *testing.T) {
 			}
 		})
 	}
+	stranger := f.do(t, http.MethodOptions, "/token", "", "Origin", "https://evil.test", "Access-Control-Request-Method", "POST")
+	if stranger.Header.Get("Access-Control-Allow-Methods") != "" || stranger.Header.Get("Access-Control-Allow-Headers") != "" {
+		t.Error("a preflight tells a stranger what is allowed")
+	}
 	if got := f.do(t, "POST", "/token", "").Header.Get("Vary"); got != "Origin" {
 		t.Errorf("without Origin, Vary is %q", got)
 	}

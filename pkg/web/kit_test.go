@@ -110,7 +110,7 @@ func newFixture(t testing.TB, change func(*Options)) *fixture {
 	t.Helper()
 	f := &fixture{log: &logBuffer{}}
 	f.opts = Options{
-		Routes: routes(), Origins: registered{"https://rp.test", "https://rp2.test"},
+		Routes: routes(), Origins: registered{"https://rp.test", "https://rp2.test", "null"}, // "null" must never be asked for
 		Log: slog.New(slog.NewJSONHandler(f.log, nil)), Now: time.Now, Metrics: prometheus.NewRegistry(),
 	}
 	if change != nil {

@@ -97,11 +97,11 @@ type sharedCounter struct {
 	fail   error
 }
 
-func (c *sharedCounter) Reserve(_ context.Context, key string, window time.Duration) (int, time.Duration, error) {
+func (c *sharedCounter) Reserve(ctx context.Context, key string, window time.Duration) (int, time.Duration, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.fail != nil {
-		return 0, 0, c.fail
+	if err := errors.Join(c.fail, ctx.Err()); err != nil {
+		return 0, 0, err
 	}
 	c.counts[key]++
 	return c.counts[key], window, nil
