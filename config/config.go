@@ -33,6 +33,9 @@ type Config struct {
 	// RateLimits is "on", or "off" for a load test: how much one network may ask of this process. It protects the
 	// process, not a secret: failed logins and credentials are counted all the same.
 	RateLimits string `koanf:"rate_limits"`
+	// DrainNotice is how long a node that was told to end goes on serving while /readyz says 503. Give it two probe
+	// intervals of your load balancer, which then sends nothing more when the listener closes; at most 1m.
+	DrainNotice Duration `koanf:"drain_notice"`
 	// Passwords bounds the work that password hashing may cost.
 	Passwords Passwords `koanf:"passwords"`
 	// Log is what is written to standard error.

@@ -13,6 +13,7 @@ func Defaults() Config {
 		Keys:        Keys{RotateEvery: Duration{720 * time.Hour}, JWKSMaxAge: Duration{15 * time.Minute}},
 		ReplayMarks: "redis",
 		RateLimits:  "on",
+		DrainNotice: Duration{time.Second},
 		Lifetimes: Lifetimes{
 			Code:              Duration{time.Minute},
 			AccessToken:       Duration{time.Hour},

@@ -133,6 +133,7 @@ func (c *Config) validateTimes(add adder) {
 		{"lifetimes.client_credentials", c.Lifetimes.ClientCredentials, time.Minute, day},
 		{"lifetimes.id_token", c.Lifetimes.IDToken, time.Minute, day},
 		{"lifetimes.refresh_token", c.Lifetimes.RefreshToken, time.Minute, 3660 * day},
+		{"drain_notice", c.DrainNotice, 0, time.Minute},
 		{"sessions.idle", c.Sessions.Idle, time.Minute, 400 * day},
 		{"sessions.max", c.Sessions.Max, time.Minute, 400 * day},
 	} {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"github.com/signet-auth/signet/pkg/clientauth"
 	"github.com/signet-auth/signet/pkg/keys"
@@ -98,8 +99,22 @@ func publish(ctx context.Context, store *sqlstore.Store, redis *redisstore.Store
 
 var errDraining = errors.New("draining")
 
-// drain remembers that the process is about to end.
-type drain struct{ flag atomic.Bool }
+// drain remembers that the process is about to end, and how long it goes on serving then.
+type drain struct {
+	flag   atomic.Bool
+	notice time.Duration
+}
+
+// parting asks callers to send no more requests on a connection once the process is about to end: what is sent on a
+// kept connection while it is being closed would be lost.
+func (d *drain) parting(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if d.begun() {
+			w.Header().Set("Connection", "close") // HTTP/2: GOAWAY
+		}
+		next.ServeHTTP(w, r)
+	})
+}
 
 func (d *drain) begin()      { d.flag.Store(true) }
 func (d *drain) begun() bool { return d.flag.Load() }

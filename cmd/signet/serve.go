@@ -105,7 +105,7 @@ func production(cfg *config.Config, log *slog.Logger, now func() time.Time) (*de
 			ClientCredentials: cfg.Lifetimes.ClientCredentials.Duration, IDToken: cfg.Lifetimes.IDToken.Duration, Refresh: cfg.Lifetimes.RefreshToken.Duration},
 		sessionIdle: cfg.Sessions.Idle.Duration, sessionMax: cfg.Sessions.Max.Duration,
 		passwords: login.PasswordsOptions{Workers: cfg.Passwords.Workers, Queue: cfg.Passwords.Queue},
-		unlimited: cfg.RateLimits == "off", now: now, log: log,
+		unlimited: cfg.RateLimits == "off", notice: cfg.DrainNotice.Duration, now: now, log: log,
 	}
 	for _, text := range cfg.BehindProxy.TrustedProxies {
 		prefix, err := netip.ParsePrefix(text)
@@ -215,8 +215,9 @@ func (d *door) serve() error {
 	return fmt.Errorf("%s listener: %w", d.name, err)
 }
 
-// run serves until ctx ends or a listener fails, then drains: readiness off, requests in flight finished, background
-// work ended in its order, stores closed.
+// run serves until ctx ends or a listener fails, then drains: readiness off and served on for the notice, so that a load
+// balancer sends nothing more when the listeners close; requests in flight finished, background work ended in its order,
+// stores closed.
 func (n *node) run(ctx context.Context, log *slog.Logger, doors []*door) error {
 	stopped := n.start(log)
 	failed := make(chan error, len(doors))
@@ -227,10 +228,17 @@ func (n *node) run(ctx context.Context, log *slog.Logger, doors []*door) error {
 	select {
 	case <-ctx.Done():
 		log.Info("draining")
+		n.drain.begin()
+		select {
+		case <-time.After(n.drain.notice):
+		case err = <-failed:
+		}
 	case err = <-failed:
+		n.drain.begin()
+	}
+	if err != nil {
 		log.Error("a listener failed", "error", err)
 	}
-	n.drain.begin()
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
 	// Monitoring is shut last: while requests are finished, /readyz says that no more should come.

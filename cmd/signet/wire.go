@@ -39,7 +39,8 @@ type deployment struct {
 	sessionMax  time.Duration
 	passwords   login.PasswordsOptions
 	proxies     []netip.Prefix
-	unlimited   bool // no rate limits by network
+	unlimited   bool          // no rate limits by network
+	notice      time.Duration // served with readiness off before the listeners close
 	demo        bool
 	now         func() time.Time
 	log         *slog.Logger
@@ -73,7 +74,7 @@ const (
 
 // wire ties every room to its stores. Read it from top to bottom: stores, keys, revocation, rooms, listeners.
 func wire(ctx context.Context, d *deployment) (_ *node, err error) {
-	n := &node{adminListen: d.adminListen, drain: &drain{}}
+	n := &node{adminListen: d.adminListen, drain: &drain{notice: d.notice}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.close())
@@ -215,6 +216,7 @@ func (n *node) listeners(d *deployment, pages *templates.Pages, public []web.Rou
 	if n.public, err = web.New(outside); err != nil {
 		return err
 	}
+	n.public = n.drain.parting(n.public)
 
 	inside := options
 	inside.Routes = n.room.Routes()
