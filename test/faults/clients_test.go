@@ -35,6 +35,7 @@ type answer struct {
 	Header http.Header
 	Body   []byte
 	Took   time.Duration
+	closes bool // the server sent Connection: close
 }
 
 // tokens are the members of a token response or an introspection that the tests read.
@@ -180,7 +181,7 @@ func (w *world) do(request *http.Request) answer {
 	if err != nil {
 		return answer{Err: err, Took: time.Since(began)}
 	}
-	return answer{Status: response.StatusCode, Header: response.Header, Body: body, Took: time.Since(began)}
+	return answer{Status: response.StatusCode, Header: response.Header, Body: body, Took: time.Since(began), closes: response.Close}
 }
 
 func (w *world) get(address string, cookies ...*http.Cookie) answer {
