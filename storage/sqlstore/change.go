@@ -106,10 +106,12 @@ func (s *Store) poll(ctx context.Context) error {
 	for {
 		began := s.elapsed()
 		var rows []changeRow
-		err := s.all(ctx, &rows, `SELECT h.n AS head, c.n AS n, c.kind AS kind, c.record AS record
-			FROM change_head h LEFT JOIN changes c ON c.n > ? WHERE h.id = 1 ORDER BY c.n LIMIT ?`, s.position, pollBatch)
+		limited, cancel := context.WithTimeout(ctx, callTimeout)
+		err := s.pollsDB.WithContext(limited).Raw(`SELECT h.n AS head, c.n AS n, c.kind AS kind, c.record AS record
+			FROM change_head h LEFT JOIN changes c ON c.n > ? WHERE h.id = 1 ORDER BY c.n LIMIT ?`, s.position, pollBatch).Scan(&rows).Error
+		cancel()
 		if err != nil {
-			return err
+			return translate(err)
 		}
 		if len(rows) == 0 {
 			return signet.Unavailable(fmt.Errorf("change_head has no row"))

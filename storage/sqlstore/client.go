@@ -236,35 +236,43 @@ func (s *Store) staleOr(ctx context.Context, query, id string) error {
 	return &signet.Error{Code: signet.CodeConflict, Reason: "stale_version"}
 }
 
-// SetClientDisabled disables a client: not_before is now, its grants are revoked, and a journal row takes back what was
-// issued to it up to now. Enabling lifts the disabling only. What is already so: nil, nothing written.
-// Errors: CodeNotFound, CodeUnavailable.
+// staleFor is how long after a client was disabled something may still be issued to it: by a node whose record is old,
+// in a transaction that had begun.
+const staleFor = freshFor + callTimeout
+
+// SetClientDisabled disables a client: not_before is now, and a journal row takes back what was issued up to now. What is
+// already so: nil, nothing written. Errors: CodeNotFound, CodeUnavailable.
+//
+// Its grants are revoked by that one row: none that was created at or before not_before can be used, nor any while the
+// client is disabled (liveGrant). To write into each of them, a million perhaps, would outlast every deadline just when
+// a client must be stopped. Enabling lifts the disabling, and moves not_before past what nodes with an old record may
+// have issued after it.
 func (s *Store) SetClientDisabled(ctx context.Context, id signet.ClientID, disabled bool, event signet.Event) error {
 	if !findable(string(id)) {
 		return signet.ErrNotFound
 	}
 	return s.act(ctx, func(ctx context.Context, t *transaction) error {
+		var row struct{ DisabledAt *time.Time }
+		err := s.one(ctx, &row, "SELECT disabled_at FROM clients WHERE id = ?", string(id))
+		if err != nil || (row.DisabledAt != nil) == disabled {
+			return err
+		}
 		var n int64
-		var err error
 		if disabled {
 			n, err = s.exec(ctx, "UPDATE clients SET disabled_at = ?, not_before = ?, updated_at = ?, version = version + 1 WHERE id = ? AND disabled_at IS NULL",
 				t.now, t.now, t.now, string(id))
 		} else {
-			n, err = s.exec(ctx, "UPDATE clients SET disabled_at = NULL, updated_at = ?, version = version + 1 WHERE id = ? AND disabled_at IS NOT NULL",
-				t.now, string(id))
+			notBefore := row.DisabledAt.UTC().Add(staleFor)
+			if notBefore.After(t.now) {
+				notBefore = t.now
+			}
+			n, err = s.exec(ctx, "UPDATE clients SET disabled_at = NULL, not_before = ?, updated_at = ?, version = version + 1 WHERE id = ? AND disabled_at IS NOT NULL",
+				notBefore, t.now, string(id))
 		}
-		if err != nil {
+		if err != nil || n == 0 {
 			return err
 		}
-		if n == 0 {
-			var version int64
-			return s.one(ctx, &version, "SELECT version FROM clients WHERE id = ?", string(id))
-		}
 		if disabled {
-			if _, err := s.exec(ctx, "UPDATE grants SET revoked_at = ?, revoked_reason = ? WHERE client_id = ? AND revoked_at IS NULL",
-				t.now, "client_disabled", string(id)); err != nil {
-				return err
-			}
 			s.revokeAll(t, signet.RevokedClient, string(id), t.now, "client_disabled")
 		}
 		t.change(changedClients, string(id))

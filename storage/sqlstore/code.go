@@ -57,7 +57,8 @@ func (s *Store) Code(ctx context.Context, hashes []signet.SecretHash) (*signet.A
 	}
 	err := s.one(ctx, &row, `SELECT c.hash AS c_hash, c.hash_key AS c_hash_key, c.grant_id AS c_grant_id, c.client_id AS c_client_id,
 			c.detail AS c_detail, c.created_at AS c_created_at, c.expires_at AS c_expires_at, c.used_at AS c_used_at, `+grantAliases+`
-		FROM authorization_codes c JOIN grants g ON g.id = c.grant_id WHERE c.hash IN ? LIMIT 1`, sums(hashes))
+		FROM authorization_codes c JOIN grants g ON g.id = c.grant_id JOIN clients gc ON gc.id = g.client_id
+		WHERE c.hash IN ? LIMIT 1`, sums(hashes))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -75,26 +76,25 @@ func (s *Store) Code(ctx context.Context, hashes []signet.SecretHash) (*signet.A
 func (s *Store) UseCode(ctx context.Context, hash signet.SecretHash, now time.Time) error {
 	now = utc(now)
 	n, err := s.exec(ctx, `UPDATE authorization_codes SET used_at = ? WHERE hash = ? AND used_at IS NULL AND expires_at > ?
-		AND EXISTS (SELECT 1 FROM grants g WHERE g.id = authorization_codes.grant_id AND g.revoked_at IS NULL AND g.expires_at > ?)`,
+		AND EXISTS (SELECT 1 FROM grants g WHERE g.id = authorization_codes.grant_id AND `+liveGrant+`)`,
 		now, hash.Sum[:], now, now)
 	if err != nil || n == 1 {
 		return err
 	}
 	// Nothing was spent; the rest only finds the reason.
 	var row struct {
-		UsedAt         *time.Time
-		ExpiresAt      time.Time
-		RevokedAt      *time.Time
-		GrantExpiresAt time.Time
+		UsedAt    *time.Time
+		ExpiresAt time.Time
+		Live      bool
 	}
-	err = s.one(ctx, &row, `SELECT c.used_at AS used_at, c.expires_at AS expires_at, g.revoked_at AS revoked_at, g.expires_at AS grant_expires_at
-		FROM authorization_codes c JOIN grants g ON g.id = c.grant_id WHERE c.hash = ?`, hash.Sum[:])
+	err = s.one(ctx, &row, "SELECT c.used_at AS used_at, c.expires_at AS expires_at, ("+liveGrant+
+		") AS live FROM authorization_codes c JOIN grants g ON g.id = c.grant_id WHERE c.hash = ?", now, hash.Sum[:])
 	switch {
 	case err != nil:
 		return err
 	case row.UsedAt != nil:
 		return signet.ErrUsed
-	case row.RevokedAt != nil || !now.Before(row.GrantExpiresAt):
+	case !row.Live:
 		return signet.ErrRevoked
 	case !now.Before(row.ExpiresAt):
 		return signet.ErrExpired

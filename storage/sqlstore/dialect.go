@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/gorm"
 	"gorm.io/gorm/callbacks"
@@ -66,7 +67,7 @@ func (sqliteDialect) Explain(query string, _ ...any) string { return query }
 // openSQLite opens a pool for a file name, a file: URI, or ":memory:" (one connection, so that there is one database).
 // Transactions begin IMMEDIATE: a writer takes its lock at once and never fails half way because another was faster.
 func openSQLite(dsn string, maxOpen int) (*sql.DB, error) {
-	memory := dsn == "" || strings.Contains(dsn, ":memory:") || strings.Contains(dsn, "mode=memory")
+	memory := inMemory(dsn)
 	if dsn == "" {
 		dsn = ":memory:"
 	}
@@ -97,6 +98,11 @@ func openSQLite(dsn string, maxOpen int) (*sql.DB, error) {
 	return pool, nil
 }
 
+// inMemory reports whether each connection to this DSN would have a database of its own.
+func inMemory(dsn string) bool {
+	return dsn == "" || strings.Contains(dsn, ":memory:") || strings.Contains(dsn, "mode=memory")
+}
+
 // pgTimeouts are the limits of one PostgreSQL session.
 type pgTimeouts struct{ statement, lock, idleInTx time.Duration }
 
@@ -110,6 +116,11 @@ func openPostgres(dsn string, maxOpen int, limits pgTimeouts) (*sql.DB, error) {
 		return nil, fmt.Errorf("the PostgreSQL DSN cannot be read")
 	}
 	config.ConnectTimeout = 2 * time.Second
+	if config.ValidateConnect == nil {
+		// A standby answers with what was true some time ago. Connections end after a while, so that after a failover
+		// none goes on with a server that is not the primary any more.
+		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
 	config.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
 	set := func(name, value string) {
 		if _, given := config.RuntimeParams[name]; !given {
@@ -125,7 +136,7 @@ func openPostgres(dsn string, maxOpen int, limits pgTimeouts) (*sql.DB, error) {
 	pool.SetMaxOpenConns(maxOpen)
 	pool.SetMaxIdleConns(maxOpen)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
-	pool.SetConnMaxLifetime(time.Hour)
+	pool.SetConnMaxLifetime(5 * time.Minute)
 	return pool, nil
 }
 

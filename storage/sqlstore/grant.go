@@ -18,14 +18,21 @@ type grantRow struct {
 	CreatedAt time.Time
 	ExpiresAt time.Time
 	RevokedAt *time.Time
+	// ClientNotBefore is no column of grants: joins read it beside them. See SetClientDisabled.
+	ClientNotBefore *time.Time `gorm:"->"`
 }
 
 // TableName is gorm's name of the table.
 func (grantRow) TableName() string { return "grants" }
 
-// grantAliases are the columns of a grant g in a join.
+// grantAliases are the columns of a grant g in a join with its client gc.
 const grantAliases = `g.id AS g_id, g.client_id AS g_client_id, g.user_id AS g_user_id, g.session_id AS g_session_id,
-	g.offline AS g_offline, g.detail AS g_detail, g.created_at AS g_created_at, g.expires_at AS g_expires_at, g.revoked_at AS g_revoked_at`
+	g.offline AS g_offline, g.detail AS g_detail, g.created_at AS g_created_at, g.expires_at AS g_expires_at, g.revoked_at AS g_revoked_at,
+	gc.not_before AS g_client_not_before`
+
+// liveGrant is the condition on a grant g for spending what was issued from it; its one ? is now.
+const liveGrant = `g.revoked_at IS NULL AND g.expires_at > ? AND NOT EXISTS (SELECT 1 FROM clients gc
+	WHERE gc.id = g.client_id AND (gc.disabled_at IS NOT NULL OR gc.not_before >= g.created_at))`
 
 // grantDetail is what nothing searches.
 type grantDetail struct {
@@ -55,11 +62,15 @@ func (r *grantRow) grant() (*signet.Grant, error) {
 	if err := fromJSON(r.Detail, &d); err != nil {
 		return nil, err
 	}
+	revoked := utcPtr(r.RevokedAt)
+	if revoked == nil && r.ClientNotBefore != nil && !r.CreatedAt.After(*r.ClientNotBefore) {
+		revoked = utcPtr(r.ClientNotBefore)
+	}
 	return &signet.Grant{
 		ID: signet.GrantID(r.ID), ClientID: signet.ClientID(r.ClientID), UserID: signet.UserID(r.UserID),
 		SessionID: orEmpty[signet.SessionID](r.SessionID), Scope: d.Scope, Audience: d.Audience, AuthTime: d.AuthTime.UTC(),
 		ACR: d.ACR, AMR: d.AMR, Nonce: d.Nonce, Claims: d.Claims, ACRRequested: d.ACRRequested, Offline: r.Offline,
-		CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(), RevokedAt: utcPtr(r.RevokedAt),
+		CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(), RevokedAt: revoked,
 	}, nil
 }
 
@@ -67,18 +78,19 @@ func (r *grantRow) grant() (*signet.Grant, error) {
 // session, when named, has not ended. Errors: CodeRevoked (the condition), CodeConflict, CodeUnavailable.
 func (s *Store) IssueCode(ctx context.Context, grant *signet.Grant, code *signet.AuthorizationCode) error {
 	return s.act(ctx, func(ctx context.Context, _ *transaction) error {
-		// The three rows are held until commit, always in this order: whoever ends one of them either is seen here, or
-		// waits and then finds this grant among those to revoke. A condition inside the INSERT would not do: under
-		// READ COMMITTED the row could be ended between its look and our commit, and the grant would survive.
+		// The rows of user and session are held until commit, in this order: whoever ends one of them either is seen
+		// here, or waits and then finds this grant among those to revoke. A condition inside the INSERT would not do:
+		// under READ COMMITTED the row could be ended between its look and our commit, and the grant would survive.
+		// The client's row is not held: all its users' logins would share it, and one that disables it would wait long.
 		query := "SELECT 1 FROM clients c, users u WHERE c.id = ? AND c.disabled_at IS NULL AND u.id = ? AND u.disabled_at IS NULL"
-		args := []any{string(grant.ClientID), string(grant.UserID)}
+		args, held := []any{string(grant.ClientID), string(grant.UserID)}, s.holding("u")
 		if grant.SessionID != "" {
 			query = "SELECT 1 FROM clients c, users u, sessions n WHERE c.id = ? AND c.disabled_at IS NULL AND u.id = ? AND u.disabled_at IS NULL" +
 				" AND n.id = ? AND n.ended_at IS NULL"
-			args = append(args, string(grant.SessionID))
+			args, held = append(args, string(grant.SessionID)), s.holding("u, n")
 		}
 		var one int
-		err := s.one(ctx, &one, query+s.share, args...)
+		err := s.one(ctx, &one, query+held, args...)
 		if signet.CodeOf(err) == signet.CodeNotFound {
 			return &signet.Error{Code: signet.CodeRevoked, Reason: "principal_ended"}
 		}

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -61,8 +62,10 @@ type Store struct {
 	pool *sql.DB
 	db   *gorm.DB
 	lite bool
-	// share ends a SELECT that must keep its rows as they are until commit. SQLite has one writer at a time anyway.
-	share string
+	// polls is a connection for the poller alone: when requests keep the pool full, cached records must not become
+	// unusable as well and send yet more to it.
+	polls   *sql.DB
+	pollsDB *gorm.DB
 	// writer lets one writer of this process at SQLite, so that the others wait in line instead of polling a busy lock;
 	// nil for PostgreSQL.
 	writer chan struct{}
@@ -129,49 +132,69 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	if err := s.pool.PingContext(ctx); err != nil {
-		_ = s.pool.Close()
+		_ = s.Close()
 		return nil, translate(err)
 	}
 	return s, nil
 }
 
-func (s *Store) connect() error {
-	var dialect gorm.Dialector
-	var err error
+func (s *Store) connect() (err error) {
+	var dialect func(*sql.DB) gorm.Dialector
 	switch s.opts.Driver {
 	case DriverPostgres:
 		limits := pgTimeouts{statement: 2 * time.Second, lock: time.Second, idleInTx: 5 * time.Second}
 		if s.pool, err = openPostgres(s.opts.DSN, s.opts.MaxOpen, limits); err != nil {
 			return err
 		}
-		dialect = postgres.New(postgres.Config{Conn: s.pool})
-		s.share = " FOR SHARE"
+		if s.polls, err = openPostgres(s.opts.DSN, 1, limits); err != nil {
+			return err
+		}
+		dialect = func(pool *sql.DB) gorm.Dialector { return postgres.New(postgres.Config{Conn: pool}) }
 	case DriverSQLite:
 		if s.pool, err = openSQLite(s.opts.DSN, s.opts.MaxOpen); err != nil {
 			return err
 		}
-		dialect = sqliteDialect{pool: s.pool}
+		s.polls = s.pool
+		if !inMemory(s.opts.DSN) {
+			if s.polls, err = openSQLite(s.opts.DSN, 1); err != nil {
+				return err
+			}
+		}
+		dialect = func(pool *sql.DB) gorm.Dialector { return sqliteDialect{pool: pool} }
 		s.lite = true
 		s.writer = make(chan struct{}, 1)
 	default:
 		return fmt.Errorf("sqlstore: unknown driver %q", s.opts.Driver)
 	}
-	s.db, err = gorm.Open(dialect, &gorm.Config{
+	config := gorm.Config{
 		SkipDefaultTransaction: true,
 		DisableAutomaticPing:   true,
 		// The default logger prints bind values of slow and failed statements.
 		Logger:  logger.Discard,
 		NowFunc: s.now,
-	})
+	}
+	own, other := config, config
+	if s.db, err = gorm.Open(dialect(s.pool), &own); err == nil {
+		s.pollsDB, err = gorm.Open(dialect(s.polls), &other)
+	}
 	if err != nil {
-		_ = s.pool.Close()
+		_ = s.Close()
 		return translate(err)
 	}
 	return nil
 }
 
-// Close closes the pool. Run must have returned before.
-func (s *Store) Close() error { return s.pool.Close() }
+// holding ends a SELECT that keeps its rows of these tables as they are until commit. SQLite has one writer at a time
+// anyway.
+func (s *Store) holding(tables string) string {
+	if s.lite {
+		return ""
+	}
+	return " FOR SHARE OF " + tables
+}
+
+// Close closes the pools. Run must have returned before.
+func (s *Store) Close() error { return errors.Join(s.polls.Close(), s.pool.Close()) }
 
 // Ready reports whether the database answers and has our schema. Error: CodeUnavailable.
 func (s *Store) Ready(ctx context.Context) error {

@@ -62,7 +62,8 @@ func (s *Store) RefreshToken(ctx context.Context, hashes []signet.SecretHash) (*
 			t.rotation_key AS t_rotation_key, t.created_at AS t_created_at, t.used_at AS t_used_at, `+grantAliases+`,
 			s.hash AS s_hash, s.hash_key AS s_hash_key, s.generation AS s_generation, s.rotation_key AS s_rotation_key,
 			s.created_at AS s_created_at, s.used_at AS s_used_at
-		FROM refresh_tokens t JOIN grants g ON g.id = t.grant_id LEFT JOIN refresh_tokens s ON s.parent_hash = t.hash
+		FROM refresh_tokens t JOIN grants g ON g.id = t.grant_id JOIN clients gc ON gc.id = g.client_id
+		LEFT JOIN refresh_tokens s ON s.parent_hash = t.hash
 		WHERE t.hash IN ? LIMIT 1`, sums(hashes))
 	if err != nil {
 		return nil, err
@@ -95,7 +96,7 @@ func (s *Store) RotateRefreshToken(ctx context.Context, old signet.SecretHash, s
 	row := newRefreshTokenRow(successor)
 	err = s.act(ctx, func(ctx context.Context, _ *transaction) error {
 		n, err := s.exec(ctx, `UPDATE refresh_tokens SET used_at = ? WHERE hash = ? AND used_at IS NULL
-			AND EXISTS (SELECT 1 FROM grants g WHERE g.id = refresh_tokens.grant_id AND g.revoked_at IS NULL AND g.expires_at > ?)`,
+			AND EXISTS (SELECT 1 FROM grants g WHERE g.id = refresh_tokens.grant_id AND `+liveGrant+`)`,
 			now, old.Sum[:], now)
 		if err != nil {
 			return err
@@ -105,10 +106,10 @@ func (s *Store) RotateRefreshToken(ctx context.Context, old signet.SecretHash, s
 			return s.insert(ctx, row)
 		}
 		rotated = false
-		var dead bool
-		err = s.one(ctx, &dead, `SELECT g.revoked_at IS NOT NULL OR g.expires_at <= ? AS dead
-			FROM refresh_tokens t JOIN grants g ON g.id = t.grant_id WHERE t.hash = ?`, now, old.Sum[:])
-		if err == nil && dead {
+		var row struct{ Live bool }
+		err = s.one(ctx, &row, "SELECT ("+liveGrant+") AS live FROM refresh_tokens t JOIN grants g ON g.id = t.grant_id WHERE t.hash = ?",
+			now, old.Sum[:])
+		if err == nil && !row.Live {
 			return signet.ErrRevoked
 		}
 		return err

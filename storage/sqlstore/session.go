@@ -56,7 +56,7 @@ func (s *Store) CreateSession(ctx context.Context, session *signet.Session, prev
 		// The user's row is held until commit: an act that ends the user's sessions either comes before, and is seen
 		// here, or waits and finds this session.
 		var one int
-		err := s.one(ctx, &one, "SELECT 1 FROM users WHERE id = ? AND disabled_at IS NULL AND (not_before IS NULL OR not_before <= ?)"+s.share,
+		err := s.one(ctx, &one, "SELECT 1 FROM users WHERE id = ? AND disabled_at IS NULL AND (not_before IS NULL OR not_before <= ?)"+s.holding("users"),
 			string(session.UserID), utc(session.AuthTime))
 		if signet.CodeOf(err) == signet.CodeNotFound {
 			return &signet.Error{Code: signet.CodeRevoked, Reason: "user_ended"}

@@ -114,21 +114,27 @@ func TestIssueBesideEnd(t *testing.T) {
 	ends := []struct {
 		name string
 		end  func(w *world, t *testing.T, f *family) error
+		lift func(w *world, t *testing.T, f *family) error
 	}{
 		{"session", func(w *world, t *testing.T, f *family) error {
 			return w.EndSession(t.Context(), f.session.ID, "logout", event(signet.EventSessionEnded))
-		}},
+		}, nil},
 		{"user", func(w *world, t *testing.T, f *family) error {
 			return w.SetUserDisabled(t.Context(), f.user.ID, true, event(signet.EventUserDisabled))
+		}, func(w *world, t *testing.T, f *family) error {
+			return w.SetUserDisabled(t.Context(), f.user.ID, false, event(signet.EventUserEnabled))
 		}},
 		{"client", func(w *world, t *testing.T, f *family) error {
 			return w.SetClientDisabled(t.Context(), f.client.ID, true, event(signet.EventClientDisabled))
+		}, func(w *world, t *testing.T, f *family) error {
+			return w.SetClientDisabled(t.Context(), f.client.ID, false, event(signet.EventClientEnabled))
 		}},
 	}
 	onBoth(t, func(t *testing.T, w *world) {
 		for _, c := range ends {
 			t.Run(c.name, func(t *testing.T) {
 				f := w.newFamily(t)
+				issued := make(chan signet.SecretHash, 32)
 				turns := make(chan int, 32)
 				for i := range 32 {
 					turns <- i
@@ -137,14 +143,40 @@ func TestIssueBesideEnd(t *testing.T) {
 					if <-turns == 16 {
 						return c.end(w, t, f)
 					}
-					return w.IssueCode(t.Context(), newGrantLike(f), newCodeLike(f))
+					grant, code := newGrantLike(f), newCodeLike(f)
+					code.GrantID, code.ExpiresAt = grant.ID, grant.ExpiresAt
+					// Another node's clock, a little ahead, and its record of the client a little old.
+					grant.CreatedAt = grant.CreatedAt.Add(2 * time.Second)
+					err := w.IssueCode(t.Context(), grant, code)
+					if err == nil {
+						issued <- code.Hash
+					}
+					return err
 				}) {
 					if code := signet.CodeOf(err); code != "" && code != signet.CodeRevoked {
 						t.Fatalf("got %v", err)
 					}
 				}
-				if n := w.count(t, "SELECT COUNT(*) FROM grants WHERE revoked_at IS NULL AND client_id = '"+string(f.client.ID)+"'"); n != 0 {
-					t.Fatalf("%d grants live on", n)
+				alive := func(when string) {
+					t.Helper()
+					close(issued)
+					var codes []signet.SecretHash
+					for hash := range issued {
+						codes = append(codes, hash)
+						if code := signet.CodeOf(w.UseCode(t.Context(), hash, w.clock.Now())); code != signet.CodeRevoked {
+							t.Fatalf("%s a code is worth %q", when, code)
+						}
+					}
+					issued = make(chan signet.SecretHash, 32)
+					for _, hash := range codes {
+						issued <- hash
+					}
+				}
+				alive("after the end")
+				if c.lift != nil {
+					w.clock.Advance(time.Minute)
+					want(t, "enable", c.lift(w, t, f), "")
+					alive("after enabling")
 				}
 			})
 		}
