@@ -120,8 +120,7 @@ func TestLOG04Panic(t *testing.T) {
 				o.Routes = []Route{{Name: "panic", Methods: []string{"GET"}, Path: "/panic", Class: class,
 					Handler: func(http.ResponseWriter, *http.Request) {
 						if value == nil {
-							var m map[string]int
-							m["a"] = 1
+							set(nil)["a"] = 1 // a fault of the runtime
 						}
 						panic(value)
 					}}}
@@ -173,3 +172,5 @@ func TestPanicAfterFirstByte(t *testing.T) {
 		}
 	}
 }
+
+func set(m map[string]int) map[string]int { return m }

@@ -14,13 +14,27 @@ const (
 	idleTimeout   = 60 * time.Second
 	headerBytes   = 32 << 10
 	maxConns      = 8192
+	// ownDescriptors are kept for stores, files and the other listeners.
+	ownDescriptors = 512
 )
 
+// connections is the cap that the process's limit of descriptors allows.
+func connections(limit uint64) int {
+	switch {
+	case limit == 0 || limit >= maxConns+ownDescriptors:
+		return maxConns
+	case limit <= 2*ownDescriptors:
+		return max(1, int(limit/2))
+	default:
+		return int(limit - ownDescriptors)
+	}
+}
+
 // NewServer returns a server with every limit set: 5 s for the header, 10 s for header and body, 20 s for the answer,
-// 32 KiB of header, 8,192 connections. At the cap the connection that has idled longest makes room for the new one;
+// 32 KiB of header, 8,192 connections or what the limit of open files allows. At the cap the connection that has idled longest makes room for the new one;
 // when none idles, the new one is closed, so that the listener itself never runs out of descriptors.
 func NewServer(h http.Handler, log *slog.Logger) *http.Server {
-	gate := newGate(maxConns)
+	gate := newGate(connections(descriptors()))
 	return &http.Server{
 		Handler:                      h,
 		ReadHeaderTimeout:            headerTimeout,

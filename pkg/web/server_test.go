@@ -283,3 +283,12 @@ func waitFor(t *testing.T, condition func() bool) {
 		runtime.Gosched()
 	}
 }
+
+func TestConnectionsFitDescriptors(t *testing.T) {
+	t.Parallel()
+	for limit, want := range map[uint64]int{0: 8192, 1: 1, 256: 128, 1024: 512, 4096: 3584, 8192: 7680, 1 << 20: 8192} {
+		if got := connections(limit); got != want {
+			t.Errorf("with %d descriptors %d connections, want %d", limit, got, want)
+		}
+	}
+}
