@@ -5,7 +5,6 @@
 
 GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-MODULE := github.com/signet-auth/signet
 
 # The race detector where it is affordable: the pure Go SQLite under it is a hundred times slower, argon2 ten times.
 RACE := ./config/... ./pkg/clientauth/... ./pkg/keys/... ./pkg/revocation/... ./pkg/signet/... ./pkg/web/... ./templates/...
