@@ -145,3 +145,38 @@ func TestOutage(t *testing.T) {
 		want(t, "Use", s.Marks().Use(t.Context(), signet.Mark{Key: "k", ExpiresAt: w.clock.Now().Add(time.Hour)}), signet.CodeUnavailable)
 	})
 }
+
+// A row that somebody holds, and a pool that is full, give CodeUnavailable within 3 s; nobody waits for ever.
+func TestWaitingIsBounded(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		f := w.newFamily(t)
+		held, err := w.raw.BeginTx(t.Context(), nil)
+		if err != nil {
+			t.Fatalf("begin: %v", err)
+		}
+		if _, err := held.Exec("UPDATE authorization_codes SET client_id = client_id"); err != nil {
+			t.Fatalf("hold: %v", err)
+		}
+		began := time.Now()
+		want(t, "UseCode", w.UseCode(t.Context(), f.code.Hash, w.clock.Now()), signet.CodeUnavailable)
+		if took := time.Since(began); took > 3*time.Second {
+			t.Fatalf("a held row was waited for %v", took)
+		}
+		if err := held.Rollback(); err != nil {
+			t.Fatalf("rollback: %v", err)
+		}
+		want(t, "UseCode", w.UseCode(t.Context(), f.code.Hash, w.clock.Now()), "")
+
+		s := w.open(t, sqlstore.Options{MaxOpen: 1})
+		want(t, "InTx", s.InTx(t.Context(), func(context.Context) error {
+			began := time.Now()
+			_, err := s.Client(t.Context(), f.client.ID) // outside the transaction, on purpose
+			if took := time.Since(began); took > 3*time.Second {
+				t.Errorf("a full pool was waited for %v", took)
+			}
+			want(t, "Client", err, signet.CodeUnavailable)
+			return context.Canceled
+		}), signet.CodeInternal)
+		want(t, "Ready", s.Ready(t.Context()), "")
+	})
+}
