@@ -42,6 +42,14 @@ func newClient() *http.Client {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
+// newClientFrom is a stranger of another /24, as far as loopback goes.
+func newClientFrom(network int) *http.Client {
+	client := newClient()
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 1, byte(network), 1)}}
+	client.Transport.(*http.Transport).DialContext = dialer.DialContext
+	return client
+}
+
 // answer is a response, read whole.
 type answer struct {
 	status int
