@@ -106,9 +106,8 @@ func TestRestart(t *testing.T) {
 // failing wraps a real store and fails on demand.
 type failing struct {
 	keys.Store
-	err     error
-	tamper  func([]signet.Key)
-	reseals int
+	err    error
+	tamper func([]signet.Key)
 }
 
 func (f *failing) Keys(ctx context.Context) ([]signet.Key, error) {

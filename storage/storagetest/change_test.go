@@ -241,7 +241,8 @@ func TestWarmReadsAllocateNothing(t *testing.T) {
 	w := newWorld(t, db)
 	c := w.client(t)
 	settled(t, w.Store)
-	ctx := context.WithValue(t.Context(), "a request's", "context") //nolint:staticcheck // a key of no type is as good here
+	type key struct{}
+	ctx := context.WithValue(t.Context(), key{}, "a request's context")
 	if n := testing.AllocsPerRun(100, func() {
 		if _, err := w.Client(ctx, c.ID); err != nil {
 			t.Fatal(err)

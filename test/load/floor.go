@@ -176,7 +176,7 @@ func (f *floor) client(r *http.Request) error {
 		f.hash(secret)
 		return nil
 	}
-	signed, err := jose.ParseSigned(assertion, []jose.SignatureAlgorithm{jose.ES256})
+	signed, err := jose.ParseSignedCompact(assertion, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		return err
 	}
@@ -249,7 +249,7 @@ func (f *floor) redeem(ctx context.Context, code string) (string, error) {
 
 func (f *floor) verify(ctx context.Context, token string) (floorClaims, error) {
 	var claims floorClaims
-	signed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256})
+	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		return claims, err
 	}
