@@ -241,7 +241,7 @@ func TestLOG02(t *testing.T) {
 	raw(t, w.Card.Issuer, lines("GET /"+url.PathEscape(evil)+" HTTP/1.1", "Host: "+w.host(), "User-Agent: x\u2028\u0085"+forged,
 		"X-Request-Id: "+forged+"\u2028", "X-Forwarded-For: \u2028"+forged, "Connection: close"))
 	w.admin(http.MethodGet, "/clients/"+url.PathEscape(evil), nil)
-	w.admin(http.MethodPost, "/users", map[string]any{"username": evil, "password": random() + random()})
+	w.admin(http.MethodPost, "/users", map[string]any{"username": evil, "email": "e@example.com", "password": random() + random()})
 	log := w.Output()
 	for line := range strings.Lines(log) {
 		if strings.HasPrefix(line, "{") || strings.HasPrefix(line, "time=2026 ") {

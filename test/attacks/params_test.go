@@ -192,7 +192,7 @@ func TestPRS07(t *testing.T) {
 		if after := page.Click("login", map[string]string{"username": value, "password": value}); after.Status >= 500 || after.Location != nil {
 			t.Errorf("login: %s: %d", kind, after.Status)
 		}
-		created := w.admin(http.MethodPost, "/users", map[string]any{"username": value, "password": random() + random()})
+		created := w.admin(http.MethodPost, "/users", map[string]any{"username": value, "email": "e@example.com", "password": random() + random()})
 		if created.status >= 500 {
 			t.Errorf("create a user: %s: %d %s", kind, created.status, created.body)
 		}
