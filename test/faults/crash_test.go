@@ -16,9 +16,10 @@ import (
 // chain is a client that keeps one token family alive: its last token is the one that a server acknowledged. It goes
 // to the other node when one does not answer.
 type chain struct {
-	last  string
-	nodes []*e2e.Node
-	turn  int
+	last         string
+	nodes        []*e2e.Node
+	turn         int
+	acknowledged int
 }
 
 func (w *world) newChain(nodes ...*e2e.Node) *chain {
@@ -33,6 +34,7 @@ func (c *chain) step(w *world) error {
 	switch {
 	case got.ok():
 		c.last = got.tokens().Refresh
+		c.acknowledged++
 		return nil
 	case got.Status == 0:
 		return nil
@@ -117,6 +119,9 @@ func TestNodeKilledUnderLoad(t *testing.T) {
 	l.stop()
 	l.clean()
 	for i, c := range chains {
+		if c.acknowledged == 0 {
+			t.Errorf("chain %d never got a token", i)
+		}
 		if got := w.refresh(w.one, c.last); !got.ok() {
 			t.Errorf("chain %d: the last acknowledged token does not refresh: %v", i, unexpected(got))
 		}
