@@ -60,17 +60,16 @@ func (l *Login) knownOf(r *http.Request) *known {
 	return &k
 }
 
-// remember notes after a login that this browser is the user's. Failing to is no failure of the login.
-func (l *Login) remember(w http.ResponseWriter, r *http.Request, user *signet.User) {
+// remember notes after a login that this browser is the user's: under the user name, and under the name that was typed
+// and found this user. The address in the profile is not taken on trust: it may be another's login name, and a browser
+// that is known for a name passes the limits that strangers share. Failing to remember is no failure of the login.
+func (l *Login) remember(w http.ResponseWriter, r *http.Request, user *signet.User, typed string) {
 	k := l.knownOf(r)
 	if k == nil {
 		k = &known{Browser: signet.NewID()}
 	}
 	k.Since = l.now().Unix()
-	for _, name := range []string{user.Username, user.Profile.Email} {
-		if name == "" {
-			continue
-		}
+	for _, name := range []string{user.Username, typed} {
 		hash := knownName(name)
 		k.Names = append(slices.DeleteFunc(k.Names, func(n string) bool { return n == hash }), hash)
 	}

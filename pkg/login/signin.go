@@ -97,7 +97,7 @@ func (l *Login) postLogin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	l.release(r.Context(), guess)
-	l.remember(w, r, user)
+	l.remember(w, r, user, name)
 	web.Note(r.Context(), "user_id", string(user.ID))
 	seeOther(w, p.back())
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/signet-auth/signet/pkg/login"
+	"github.com/signet-auth/signet/pkg/signet"
 )
 
 // The limits as a caller sees them, within 15 minutes.
@@ -138,6 +139,24 @@ func TestKnownBrowserIsNeverLockedOut(t *testing.T) {
 	other.cookies["__Host-signet_known"] = known.cookies["__Host-signet_known"] + "A"
 	if got := other.logIn("ada", password); got.Code != http.StatusTooManyRequests {
 		t.Errorf("an altered cookie: %d", got.Code)
+	}
+}
+
+// A profile can hold anybody's address. Whoever has another's login name in it and logs in under the own name gets no
+// browser that is known for the other, and so no way around the limits of the other's name.
+func TestKnownBrowserOfABorrowedAddress(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.addUser("eve@users.test", password, nil)
+	h.addUser("mallory", password, func(u *signet.User) { u.Profile.Email = "eve@users.test" })
+	h.guesses(perNameAndNetwork, always("192.0.2.9"), always("eve@users.test"))
+	b := h.browser("192.0.2.9")
+	if got := b.logIn("mallory", password); got.Code != http.StatusSeeOther {
+		t.Fatalf("mallory: %d", got.Code)
+	}
+	before := h.passwords.Computed()
+	if got := b.guess("eve@users.test"); got.Code != http.StatusTooManyRequests || h.passwords.Computed() != before {
+		t.Errorf("a guess at the other's name: %d", got.Code)
 	}
 }
 
