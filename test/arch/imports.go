@@ -28,6 +28,7 @@ var packages = map[string][]string{
 	"templates":           {},
 	"test/arch":           {},
 	"test/attacks":        {"test/e2e"},
+	"test/conformance":    {"test/e2e"},
 	"test/e2e":            {},
 	"test/faults":         {"test/e2e"},
 	"test/load":           {},

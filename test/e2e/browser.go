@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -39,6 +41,13 @@ func NewBrowser(t testing.TB) *Browser {
 	}
 	return &Browser{t: t, client: &http.Client{Jar: jar, Timeout: 20 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+}
+
+// Trust makes the browser trust these authorities and no others.
+func (b *Browser) Trust(roots *x509.CertPool) {
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true}
+	b.t.Cleanup(transport.CloseIdleConnections)
+	b.client.Transport = transport
 }
 
 // Cookies returns the cookies that a request to the URL would carry.

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto/x509"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -18,6 +19,9 @@ type Card struct {
 	Ops struct {
 		URL string `json:"url"`
 	} `json:"ops"`
+	TLS struct {
+		CAFile string `json:"ca_file"`
+	} `json:"tls"`
 	Clients struct {
 		SPA            Client `json:"spa"`
 		Mobile         Client `json:"mobile"`
@@ -71,4 +75,18 @@ func StartDev(t testing.TB, args ...string) *Dev {
 		return err == nil && json.Unmarshal(content, &d.Card) == nil
 	})
 	return d
+}
+
+// Roots is what a client must trust to reach signet dev --tls.
+func (d *Dev) Roots(t testing.TB) *x509.CertPool {
+	t.Helper()
+	content, err := os.ReadFile(d.Card.TLS.CAFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(content) {
+		t.Fatalf("%s holds no certificate", d.Card.TLS.CAFile)
+	}
+	return roots
 }
