@@ -82,16 +82,37 @@ func (s *server) signal(sig syscall.Signal) {
 	}
 }
 
-// family lists a process and its children.
+// family lists a process and its children: from /proc, since a small image has no ps, or else from ps.
 func family(pid int) []int {
-	out, err := exec.Command("ps", "-o", "pid=", "--ppid", strconv.Itoa(pid)).Output()
-	if err != nil {
-		return []int{pid} // ps says 1 when there are no children
-	}
 	all := []int{pid}
-	for _, field := range strings.Fields(string(out)) {
-		if child, err := strconv.Atoi(field); err == nil {
-			all = append(all, child)
+	child := func(pidText, parentText string) {
+		id, idErr := strconv.Atoi(pidText)
+		if idErr == nil && parentText == strconv.Itoa(pid) {
+			all = append(all, id)
+		}
+	}
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err == nil && len(stats) > 0 {
+		for _, file := range stats {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				continue // it has ended
+			}
+			// pid (name) state ppid …; the name may hold anything, parentheses too.
+			after := strings.Fields(string(content[strings.LastIndexByte(string(content), ')')+1:]))
+			if len(after) > 1 {
+				child(filepath.Base(filepath.Dir(file)), after[1])
+			}
+		}
+		return all
+	}
+	out, err := exec.Command("ps", "-A", "-o", "pid=,ppid=").Output()
+	if err != nil {
+		return all
+	}
+	for line := range strings.Lines(string(out)) {
+		if fields := strings.Fields(line); len(fields) == 2 {
+			child(fields[0], fields[1])
 		}
 	}
 	return all
