@@ -156,10 +156,15 @@ func (m *module) tokenRequest(c client, form url.Values) *answer {
 	}
 	request := m.op.form(m.T, m.op.endpoint(m.T, "token_endpoint"), form)
 	if !c.post {
-		// RFC 6749 §2.3.1: both halves are form-encoded first.
-		request.SetBasicAuth(url.QueryEscape(c.id), url.QueryEscape(c.secret))
+		request.SetBasicAuth(formEncoded(c.id), formEncoded(c.secret))
 	}
 	return m.op.send(m.T, request)
+}
+
+// formEncoded is what RFC 6749 §2.3.1 wants before base64, with more characters escaped than need be: ids and secrets
+// here have none that must be, and a server that does not decode would go unseen.
+func formEncoded(text string) string {
+	return strings.NewReplacer("-", "%2D", "_", "%5F").Replace(url.QueryEscape(text))
 }
 
 func (m *module) exchange(c client, request url.Values, code string) *answer {
