@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -51,7 +52,7 @@ func retentions() []retention {
 		{"keys", "id", "revoked_at < ?", 400 * day},
 		{"revocations", "position", "expires_at < ?", time.Hour},
 		{"changes", "n", "at < ? AND n < (SELECT h.n FROM change_head h WHERE h.id = 1)", day},
-		{"audit_events", "id", "at < ?", 400 * day},
+		{auditTable, "node, seq", "at < ?", 400 * day}, // by sweepChains
 		{"traffic_events", "id", "at < ?", 30 * day},
 		// An hour more than their own end, so that a node whose clock is ahead removes nothing that still counts.
 		{"replay_marks", "hash", "expires_at < ?", time.Hour},
@@ -81,19 +82,60 @@ func (s *Store) Sweep(ctx context.Context) (removed int64, err error) {
 	first := rand.IntN(len(list))
 	for i := range list {
 		r := list[(first+i)%len(list)]
-		for {
-			n, err := s.exec(ctx, "DELETE FROM "+r.table+" WHERE ("+r.key+") IN (SELECT "+r.key+" FROM "+r.table+" WHERE "+r.where+" LIMIT ?)",
-				s.now().Add(-r.keep), sweepBatch)
-			if err != nil {
-				return removed, err
-			}
-			if n == 0 {
-				break
-			}
-			removed += n
-			if !pause(ctx, sweepPause) {
-				return removed, signet.Unavailable(ctx.Err())
-			}
+		var n int64
+		if r.table == auditTable {
+			n, err = s.sweepChains(ctx, s.now().Add(-r.keep))
+		} else {
+			n, err = s.inBatches(ctx, func() (int64, error) {
+				return s.exec(ctx, "DELETE FROM "+r.table+" WHERE ("+r.key+") IN (SELECT "+r.key+" FROM "+r.table+" WHERE "+r.where+" LIMIT ?)",
+					s.now().Add(-r.keep), sweepBatch)
+			})
+		}
+		removed += n
+		if err != nil {
+			return removed, err
+		}
+	}
+	return removed, nil
+}
+
+// inBatches repeats a DELETE until it finds nothing.
+func (s *Store) inBatches(ctx context.Context, batch func() (int64, error)) (removed int64, err error) {
+	for {
+		n, err := batch()
+		if err != nil || n == 0 {
+			return removed, err
+		}
+		removed += n
+		if !pause(ctx, sweepPause) {
+			return removed, signet.Unavailable(ctx.Err())
+		}
+	}
+}
+
+const auditTable = "audit_events"
+
+// sweepChains removes the beginning of each node's audit chain, up to the first event that must be kept, oldest first.
+// The links are in the order of commits and times are those of the acts: to remove every old row would leave gaps, and
+// VerifyAudit could not tell them from tampering.
+func (s *Store) sweepChains(ctx context.Context, cut time.Time) (removed int64, err error) {
+	var nodes []string
+	if err := s.all(ctx, &nodes, "SELECT DISTINCT node FROM audit_events WHERE at < ?", cut); err != nil {
+		return 0, err
+	}
+	for _, node := range nodes {
+		kept := int64(math.MaxInt64) // the first link to keep; no link: the whole chain is over
+		err := s.one(ctx, &kept, "SELECT seq FROM audit_events WHERE node = ? AND at >= ? ORDER BY seq LIMIT 1", node, cut)
+		if err != nil && signet.CodeOf(err) != signet.CodeNotFound {
+			return removed, err
+		}
+		n, err := s.inBatches(ctx, func() (int64, error) {
+			return s.exec(ctx, "DELETE FROM audit_events WHERE node = ? AND seq IN (SELECT seq FROM audit_events WHERE node = ? AND seq < ? ORDER BY seq LIMIT ?)",
+				node, node, kept, sweepBatch)
+		})
+		removed += n
+		if err != nil {
+			return removed, err
 		}
 	}
 	return removed, nil

@@ -128,6 +128,34 @@ func TestRetentionInBatches(t *testing.T) {
 	})
 }
 
+// Events stand in a chain in the order of their commits, which is not quite that of their times. Retention must leave no
+// gap that VerifyAudit takes for tampering.
+func TestRetentionKeepsTheAuditChain(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		begun := w.clock.Now()
+		for _, age := range []time.Duration{0, 2, 1, 0, 3} {
+			e := event(signet.EventLoginFailed)
+			e.At = begun.Add(age * time.Second)
+			want(t, "Record", w.Record(t.Context(), e), "")
+		}
+		w.clock.Advance(400*day + 1500*time.Millisecond)
+		for _, left := range []int{4, 1, 0} {
+			if _, err := w.Sweep(t.Context()); err != nil {
+				t.Fatalf("Sweep: %v", err)
+			}
+			n, err := w.VerifyAudit(t.Context())
+			want(t, "VerifyAudit", err, "")
+			if n != left {
+				t.Fatalf("%d events are left, want %d", n, left)
+			}
+			w.clock.Advance(time.Second)
+		}
+		want(t, "Record", w.Record(t.Context(), event(signet.EventLoginFailed)), "")
+		_, err := w.VerifyAudit(t.Context())
+		want(t, "VerifyAudit", err, "")
+	})
+}
+
 // Every table is either swept or known to hold what does not end by itself.
 func TestEveryTableHasARetention(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
