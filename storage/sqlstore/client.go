@@ -286,7 +286,7 @@ type originSet struct {
 	mu         sync.RWMutex
 	origins    map[string]struct{}
 	generation uint64
-	loading    sync.Mutex
+	loading    slot
 }
 
 // AnyOrigin reports whether a live client has registered the origin; at most 1 s stale, false when it cannot be known.
@@ -295,8 +295,13 @@ func (s *Store) AnyOrigin(ctx context.Context, origin string) bool {
 		_, ok := origins[origin]
 		return ok
 	}
-	s.origins.loading.Lock() // one reader at a time; the others find its result
-	defer s.origins.loading.Unlock()
+	// One reader at a time; the others find its result, or give up with their own deadline when it has none.
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if s.origins.loading.take(ctx) != nil {
+		return false
+	}
+	defer s.origins.loading.leave()
 	origins := s.currentOrigins()
 	if origins == nil {
 		var err error

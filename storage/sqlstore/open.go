@@ -123,6 +123,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		wake:    make(chan struct{}, 1),
 		changed: make(chan int64, 1),
 		traffic: make(chan signet.Event, trafficQueue),
+		origins: originSet{loading: make(slot, 1)},
 	}
 	s.polledAt.Store(-1)
 	s.notices.ready = make(chan struct{}, 1)

@@ -178,3 +178,28 @@ func newCodeLike(f *family) *signet.AuthorizationCode {
 	c.Hash = newHash()
 	return &c
 }
+
+// Callers that ask for an origin while the database does not answer wait side by side, not one behind the other: each of
+// them is a request, and a page of another site can send any number.
+func TestOriginsOfADatabaseThatHangs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Postgres())
+	tx, err := w.raw.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	if _, err := tx.ExecContext(t.Context(), "LOCK TABLE client_origins IN ACCESS EXCLUSIVE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	together(8, func() error {
+		if w.AnyOrigin(t.Context(), "https://rp.test") {
+			t.Error("an origin that cannot be known is allowed")
+		}
+		return nil
+	})
+	if took := time.Since(begun); took > 4*time.Second {
+		t.Errorf("eight callers waited %s", took)
+	}
+}
