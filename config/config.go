@@ -113,6 +113,9 @@ type Keys struct {
 	KEK Secret `koanf:"kek"`
 	// Current is the name of the key-encryption key that seals new rows; "" is the first one listed.
 	Current string `koanf:"current"`
+	// SigningAlgs are the algorithms that tokens can be signed with: ES256 and RS256 always, and PS256 or EdDSA for the
+	// clients that register for them. An algorithm that is added signs once its key was published for jwks_max_age.
+	SigningAlgs []string `koanf:"signing_algs"`
 	// RotateEvery is the age at which a signing key is replaced; "0s" leaves rotation to `signet key rotate`.
 	RotateEvery Duration `koanf:"rotate_every"`
 	// JWKSMaxAge is how long verifiers may cache the key set, at most 15m. A new key is published this long before it

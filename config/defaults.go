@@ -5,12 +5,13 @@ import "time"
 // Defaults returns the settings that hold when an operator says nothing.
 func Defaults() Config {
 	return Config{
-		Listen:      ":8443",
-		Admin:       Admin{Listen: "127.0.0.1:8444"},
-		Ops:         Ops{Listen: "127.0.0.1:8445"},
-		Postgres:    Postgres{MaxOpen: 20},
-		Redis:       Redis{Mode: "single", Prefix: "signet:"},
-		Keys:        Keys{RotateEvery: Duration{720 * time.Hour}, JWKSMaxAge: Duration{15 * time.Minute}},
+		Listen:   ":8443",
+		Admin:    Admin{Listen: "127.0.0.1:8444"},
+		Ops:      Ops{Listen: "127.0.0.1:8445"},
+		Postgres: Postgres{MaxOpen: 20},
+		Redis:    Redis{Mode: "single", Prefix: "signet:"},
+		Keys: Keys{SigningAlgs: []string{"ES256", "RS256"}, RotateEvery: Duration{720 * time.Hour},
+			JWKSMaxAge: Duration{15 * time.Minute}},
 		ReplayMarks: "redis",
 		RateLimits:  "on",
 		DrainNotice: Duration{time.Second},

@@ -68,6 +68,7 @@ func decode(raw map[string]any, cfg *Config) error {
 	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
 		TagName:          "koanf",
 		Result:           cfg,
+		ZeroFields:       true, // a list replaces the default, it is not laid over it
 		WeaklyTypedInput: true, // the environment knows only strings
 		DecodeHook: mapstructure.ComposeDecodeHookFunc(
 			mapstructure.TextUnmarshallerHookFunc(),

@@ -113,6 +113,14 @@ func (c *Config) validateKeys(add adder) {
 			}
 		}
 	}
+	for _, alg := range []string{"ES256", "RS256"} {
+		if !slices.Contains(c.Keys.SigningAlgs, alg) {
+			add("keys.signing_algs", "must have %s: it is what tokens are signed with by default", alg)
+		}
+	}
+	for _, alg := range c.Keys.SigningAlgs {
+		oneOf(add, "keys.signing_algs", alg, "ES256", "RS256", "PS256", "EdDSA")
+	}
 	if c.Keys.JWKSMaxAge.Duration < time.Second || c.Keys.JWKSMaxAge.Duration > 900*time.Second {
 		add("keys.jwks_max_age", "must be 1s to 15m")
 	}

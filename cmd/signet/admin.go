@@ -1,7 +1,12 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+
 	"github.com/spf13/cobra"
+
+	"github.com/signet-auth/signet/pkg/signet"
 )
 
 func (a *app) adminCommand() *cobra.Command {
@@ -11,6 +16,9 @@ func (a *app) adminCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStores(cmd.Context(), func(n *node) error {
 				id, key, err := n.room.FirstKey(cmd.Context(), name)
+				if errors.Is(err, signet.ErrConflict) {
+					return fmt.Errorf("%w: an admin key exists already, and only the first is made here", signet.ErrConflict)
+				}
 				if err != nil {
 					return err
 				}

@@ -33,6 +33,7 @@ type devFlags struct {
 	tls, verbose       bool
 	rotateEvery        time.Duration
 	jwksMaxAge         time.Duration
+	signingAlgs        []string
 }
 
 func (a *app) devCommand() *cobra.Command {
@@ -56,6 +57,7 @@ func (a *app) devCommand() *cobra.Command {
 	flags.BoolVar(&f.verbose, "verbose", false, "log every request")
 	flags.DurationVar(&f.rotateEvery, "rotate-every", 0, "rotate signing keys on this schedule")
 	flags.DurationVar(&f.jwksMaxAge, "jwks-max-age", 15*time.Minute, "how long verifiers may cache the key set, at most 15m")
+	flags.StringSliceVar(&f.signingAlgs, "signing-alg", nil, "also sign with PS256 or EdDSA for clients that register for it; repeat for both")
 	return cmd
 }
 
@@ -77,6 +79,11 @@ func (f *devFlags) check(environ []string) error {
 	}
 	if f.jwksMaxAge < time.Second || f.jwksMaxAge > 15*time.Minute {
 		return usage("--jwks-max-age must be 1s to 15m")
+	}
+	for _, alg := range f.signingAlgs {
+		if alg != signet.AlgPS256 && alg != signet.AlgEdDSA {
+			return usage("--signing-alg is PS256 or EdDSA; ES256 and RS256 are there without it")
+		}
 	}
 	return nil
 }
@@ -177,7 +184,8 @@ func devDeployment(issuer string, home *home, f *devFlags, log *slog.Logger) *de
 		keks: map[string][]byte{"dev": home.kek}, currentKEK: "dev",
 		plan: keys.Plan{JWKSMaxAge: f.jwksMaxAge, RotateEvery: f.rotateEvery, LongestToken: longestToken,
 			HintRetention: hintRetention, Leeway: leeway},
-		lifetimes: oauth.Lifetimes{}, passwords: login.PasswordsOptions{Queue: 64},
+		signingAlgs: append([]string{signet.AlgES256, signet.AlgRS256}, f.signingAlgs...),
+		lifetimes:   oauth.Lifetimes{}, passwords: login.PasswordsOptions{Queue: 64},
 		unlimited: true, demo: true, now: time.Now, log: log,
 	}
 }

@@ -101,6 +101,7 @@ func production(cfg *config.Config, log *slog.Logger, now func() time.Time) (*de
 		keks: keks, currentKEK: current,
 		plan: keys.Plan{JWKSMaxAge: cfg.Keys.JWKSMaxAge.Duration, RotateEvery: cfg.Keys.RotateEvery.Duration,
 			LongestToken: longestToken, HintRetention: hintRetention, Leeway: leeway},
+		signingAlgs: cfg.Keys.SigningAlgs,
 		lifetimes: oauth.Lifetimes{Code: cfg.Lifetimes.Code.Duration, AccessToken: cfg.Lifetimes.AccessToken.Duration,
 			ClientCredentials: cfg.Lifetimes.ClientCredentials.Duration, IDToken: cfg.Lifetimes.IDToken.Duration, Refresh: cfg.Lifetimes.RefreshToken.Duration},
 		sessionIdle: cfg.Sessions.Idle.Duration, sessionMax: cfg.Sessions.Max.Duration,

@@ -34,6 +34,7 @@ type deployment struct {
 	keks        map[string][]byte
 	currentKEK  string
 	plan        keys.Plan
+	signingAlgs []string // nil: the ring's defaults
 	lifetimes   oauth.Lifetimes
 	sessionIdle time.Duration
 	sessionMax  time.Duration
@@ -134,7 +135,8 @@ func (n *node) stores(ctx context.Context, d *deployment) (_ *foundation, err er
 	}
 
 	// Keys: opened before anything else can ask for one.
-	ring, err := keys.New(keys.Options{Store: n.store, KEKs: d.keks, CurrentKEK: d.currentKEK, Plan: d.plan, Now: d.now, Log: d.log})
+	ring, err := keys.New(keys.Options{Store: n.store, KEKs: d.keks, CurrentKEK: d.currentKEK, Plan: d.plan,
+		SigningAlgs: d.signingAlgs, Now: d.now, Log: d.log})
 	if err != nil {
 		return nil, err
 	}
