@@ -215,15 +215,18 @@ func TestLostChangesEmptyTheCache(t *testing.T) {
 		told := settled(t, w.Store)
 		c := w.client(t)
 		await(t, told, "clients", string(c.ID))
-		for _, lose := range []string{
-			"UPDATE change_head SET n = n + 5",
-			"UPDATE change_head SET n = 0",
+		for _, lose := range [][]string{
+			{"UPDATE change_head SET n = n + 5"},
+			{"UPDATE change_head SET n = n + 5", "INSERT INTO changes SELECT n, 'keys', 'k', '2026-03-04 05:06:07' FROM change_head"},
+			{"UPDATE change_head SET n = 0"},
 		} {
 			_, err := w.Client(t.Context(), c.ID)
 			want(t, "Client", err, "")
 			w.change(t, "UPDATE clients SET version = version + 1")
 			w.change(t, "DELETE FROM changes")
-			w.change(t, lose)
+			for _, statement := range lose {
+				w.change(t, statement)
+			}
 			w.Wake()
 			await(t, told, "clients", "")
 			got, err := w.Client(t.Context(), c.ID)

@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"context"
 	"errors"
 	"reflect"
 	"testing"
@@ -141,6 +142,25 @@ func TestAdminKeys(t *testing.T) {
 		newAdminKey := func() *signet.AdminKey {
 			return &signet.AdminKey{ID: signet.NewID(), Name: "ops", Hash: newHash(), CreatedAt: kept(w.clock.Now())}
 		}
+		// One that looks while another has written and not yet committed.
+		beside := make(chan error, 1)
+		err := w.InTx(t.Context(), func(ctx context.Context) error {
+			want(t, "InsertAdminKey", w.InsertAdminKey(ctx, newAdminKey(), true, event(signet.EventAdminKeyCreated)), "")
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				beside <- w.InsertAdminKey(t.Context(), newAdminKey(), true, event(signet.EventAdminKeyCreated))
+			}()
+			select {
+			case <-done:
+			case <-time.After(300 * time.Millisecond): // it waits for us
+			}
+			return nil
+		})
+		want(t, "InTx", err, "")
+		want(t, "InsertAdminKey beside", <-beside, signet.CodeConflict)
+		w.change(t, "DELETE FROM admin_keys")
+
 		var first *signet.AdminKey
 		keys := make(chan *signet.AdminKey, 16)
 		for _, err := range together(16, func() error {
