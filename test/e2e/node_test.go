@@ -36,3 +36,9 @@ func TestPagesInChromium(t *testing.T) {
 	Service(t, "SIGNET_TEST_CHROMIUM")
 	RunScript(t, "pages.mjs", StartDev(t).CardFile)
 }
+
+func TestFormPostInChromium(t *testing.T) {
+	t.Parallel()
+	Service(t, "SIGNET_TEST_CHROMIUM")
+	RunScript(t, "form_post.mjs", StartDev(t).CardFile)
+}
