@@ -21,6 +21,14 @@ func (s *Store) exec(ctx context.Context, cmds ...redis.Cmder) error {
 
 // execWithin is exec under a deadline that the caller of several round trips has set. caller is the context without it.
 func (s *Store) execWithin(caller, limited context.Context, cmds ...redis.Cmder) error {
+	if !s.opened.Load() {
+		return unavailable("redis_not_opened", errNotOpened)
+	}
+	return s.send(caller, limited, cmds...)
+}
+
+// send is execWithin also for the first connections, before which nobody else may call.
+func (s *Store) send(caller, limited context.Context, cmds ...redis.Cmder) error {
 	if err := caller.Err(); err != nil {
 		return unavailable("redis_not_asked", err)
 	}

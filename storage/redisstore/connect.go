@@ -36,8 +36,9 @@ func (s *Store) admit(ctx context.Context, conn *redis.Conn) error {
 		return nil // the driver asks a Sentinel who the master is; it holds no keys
 	}
 	if err := server.usable(); err != nil {
-		return err
+		return s.refuse(ctx, err)
 	}
+	s.refused.Store(nil)
 	s.noteClock(server)
 	run := server["run_id"]
 	for i, get := range gets {

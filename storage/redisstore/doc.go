@@ -16,6 +16,9 @@
 //	this node changed masters   moves them too: what it wrote to a master that was cut off is not at the new one
 //	an evicting policy          refused on every new connection, so that a single key is never dropped alone
 //
+// A Redis that is away when the store is opened is no error: open.go goes on asking, and until the first connections
+// have passed every check no call is made. A server that answers and must not be used refuses the start.
+//
 // What cannot be noticed from here: a master that was cut off from its replicas and goes on serving the nodes that were
 // cut off with it. Behind Sentinel or in a Cluster set min-replicas-to-write to 1, so that such a master refuses
 // writes; Open warns when it is 0.

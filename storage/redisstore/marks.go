@@ -73,13 +73,13 @@ func (m *Marks) initialise(ctx, limited context.Context) error {
 	for i, key := range m.epochs {
 		gets[i] = redis.NewStringCmd(limited, "get", key)
 	}
-	if err := m.s.execWithin(ctx, limited, gets...); err != nil {
+	if err := m.s.send(ctx, limited, gets...); err != nil {
 		return err
 	}
 	now := m.s.now().UnixMilli()
 	var claims []redis.Cmder
 	for i, get := range gets {
-		if get.Err() != nil { // nil: exec returned every other error
+		if get.Err() != nil { // nil: send returned every other error
 			claims = append(claims, m.claim.command(limited, "eval", m.claim.source, m.epochs[i:i+1], []any{now, 0}))
 		}
 	}
@@ -87,7 +87,7 @@ func (m *Marks) initialise(ctx, limited context.Context) error {
 		return nil
 	}
 	m.s.log.WarnContext(ctx, "replay marks start anew: what was issued before now is refused", "buckets", len(claims))
-	return m.s.execWithin(ctx, limited, claims...)
+	return m.s.send(ctx, limited, claims...)
 }
 
 // Use accepts a mark once until it expires, in one round trip.

@@ -31,7 +31,6 @@ func TestOpenRefusesOptions(t *testing.T) {
 		{"a cluster's database", func(o *Options) { o.Mode, o.DB = ModeCluster, 1 }, "databases"},
 		// A brace in the prefix would become the hash tag, and part marks from their epochs.
 		{"a brace in the prefix", func(o *Options) { o.Prefix = "a{b}" }, "braces"},
-		{"nobody there", func(*Options) {}, "refused"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -66,6 +67,12 @@ type Store struct {
 	// runs holds, per epoch key, the run id of the server on which this node last found it.
 	runs [buckets + 1]atomic.Pointer[string]
 
+	// opened is set once the first connections have been made; no call is made before (see open).
+	opened    atomic.Bool
+	stop      context.CancelFunc // ends reopening; nil when Redis was there at the start
+	reopening sync.WaitGroup
+	refused   atomic.Pointer[refusal] // nil once a server was admitted
+
 	// Request ids are a random start and a counter: no two calls of any node share one.
 	idStart string
 	idNext  atomic.Uint64
@@ -77,7 +84,8 @@ type Store struct {
 }
 
 // Open connects, refuses a server that must not be used (a replica, a maxmemory-policy other than noeviction, a
-// version before 7), and sets the epochs that are missing. The caller closes the store.
+// version before 7) or that does not let us in, and sets the epochs that are missing. A Redis that is away is no error:
+// calls fail with CodeUnavailable until it answers and has passed the same checks. The caller closes the store.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -102,9 +110,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		DisableIdentity:          true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	})
-	if err := s.start(ctx); err != nil {
+	if err := s.open(ctx); err != nil {
 		_ = s.client.Close()
-		return nil, fmt.Errorf("redisstore: open %s at %s: %w", o.Mode, strings.Join(o.Addrs, ","), err)
+		return nil, opening(&o, err)
 	}
 	s.publisher = newPublisher(s)
 	return s, nil
@@ -136,28 +144,6 @@ func (o *Options) check() error {
 	return errors.Join(faults...)
 }
 
-// start makes the first connection to every server that holds a bucket and so runs admit there.
-func (s *Store) start(ctx context.Context) error {
-	if err := s.Ready(ctx); err != nil {
-		return err
-	}
-	limited, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	if err := s.marks.initialise(ctx, limited); err != nil {
-		return err
-	}
-	if s.mode == ModeSingle {
-		return nil
-	}
-	config := redis.NewMapStringStringCmd(ctx, "config", "get", "min-replicas-to-write")
-	// CONFIG may be forbidden; then there is nothing to say.
-	if err := s.exec(ctx, config); err == nil && config.Val()["min-replicas-to-write"] == "0" {
-		s.log.WarnContext(ctx, "redis accepts writes without a replica: a master that is cut off can accept a used mark",
-			"setting", "min-replicas-to-write", "value", 0)
-	}
-	return nil
-}
-
 // Marks is the home of replay marks (clientauth.Marks).
 func (s *Store) Marks() *Marks { return s.marks }
 
@@ -172,8 +158,12 @@ func (s *Store) Ready(ctx context.Context) error {
 	return s.exec(ctx, redis.NewStatusCmd(ctx, "ping"))
 }
 
-// Close ends the publisher and all connections.
+// Close ends the background work and all connections.
 func (s *Store) Close() error {
+	if s.stop != nil {
+		s.stop()
+		s.reopening.Wait()
+	}
 	s.publisher.close()
 	return s.client.Close()
 }
