@@ -130,6 +130,35 @@ func TestRevokeToken(t *testing.T) {
 	n.revoked(t, signet.TokenFacts{TokenID: "late"}, true)
 }
 
+// A token can be sent to /revoke any number of times while it has not expired: only the first time writes anything, also
+// when it is dead because its grant is.
+func TestRevokeTokenTwice(t *testing.T) {
+	t.Parallel()
+	for name, redis := range map[string]*server{"redis": startServer(t), "journal": nil} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, redis)
+			n := w.node(redis != nil)
+			for range 3 {
+				n.take(t, "a")
+			}
+			grant := []signet.Revocation{{Kind: signet.RevokedGrant, Subject: "g", ExpiresAt: time.Now().Add(time.Hour)}}
+			if err := n.journal.WriteRevocations(t.Context(), grant, signet.Event{Kind: signet.EventGrantRevoked}); err != nil {
+				t.Fatal(err)
+			}
+			facts := signet.TokenFacts{TokenID: "b", GrantID: "g", IssuedAt: time.Now()}
+			if err := n.RevokeToken(t.Context(), facts, time.Now().Add(time.Hour), "test", signet.Event{Kind: signet.EventTokenRevoked}); err != nil {
+				t.Fatal(err)
+			}
+			live, err := n.journal.LiveRevocations(t.Context(), time.Now())
+			events, errEvents := n.journal.ListEvents(t.Context(), "", 10)
+			if err != nil || errEvents != nil || len(live) != 2 || len(events) != 2 {
+				t.Errorf("%d entries, %d events, want 2 and 2; %v, %v", len(live), len(events), err, errEvents)
+			}
+		})
+	}
+}
+
 // Callers that hang up must not send everybody else to the journal: here it is away, and Redis still answers.
 func TestImpatientCallersCastNoDoubt(t *testing.T) {
 	t.Parallel()

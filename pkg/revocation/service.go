@@ -59,8 +59,9 @@ func New(o Options) (*Service, error) {
 	return s, nil
 }
 
-// RevokeToken takes one access token back. A token that has expired needs no entry: nil. The journal's store pushes
-// the entry after its commit (Push), so the next check on any node that reaches the fast home refuses it.
+// RevokeToken takes one access token back. A token that has expired or is taken back already needs no entry: nil, and
+// nothing is written, so that nobody can fill the journal with one token. The journal's store pushes the entry after its
+// commit (Push), so the next check on any node that reaches the fast home refuses it.
 // Errors: CodeInternal when facts name no token, CodeUnavailable when nothing was written.
 func (s *Service) RevokeToken(ctx context.Context, facts signet.TokenFacts, expiresAt time.Time, reason string, event signet.Event) error {
 	if facts.TokenID == "" {
@@ -72,6 +73,9 @@ func (s *Service) RevokeToken(ctx context.Context, facts signet.TokenFacts, expi
 		At: now, ExpiresAt: expiresAt.Add(lateness), Reason: reason,
 	}
 	if !now.Before(entry.ExpiresAt) {
+		return nil
+	}
+	if revoked, err := s.Revoked(ctx, facts); err == nil && revoked {
 		return nil
 	}
 	return s.journal.WriteRevocations(ctx, []signet.Revocation{entry}, event)
