@@ -18,7 +18,6 @@ import (
 // tokens is a token response that passed the checks.
 type tokens struct {
 	access, refresh, raw string
-	scope                string
 	claims               map[string]any // of the ID token
 }
 
@@ -136,7 +135,7 @@ func (m *module) tokens(got *answer, c client) *tokens {
 	if !strings.Contains(got.header.Get("Cache-Control"), "no-store") {
 		m.Errorf("Cache-Control %q", got.header.Get("Cache-Control"))
 	}
-	out := &tokens{access: got.text("access_token"), refresh: got.text("refresh_token"), raw: got.text("id_token"), scope: got.text("scope")}
+	out := &tokens{access: got.text("access_token"), refresh: got.text("refresh_token"), raw: got.text("id_token")}
 	if out.access == "" || got.text("token_type") != "Bearer" || out.raw == "" {
 		m.Fatalf("token response: %v", got)
 	}
@@ -156,7 +155,7 @@ func (m *module) tokens(got *answer, c client) *tokens {
 // verify opens an ID token with the published key that its header names.
 func (m *module) verify(raw string) map[string]any {
 	m.Helper()
-	signed, err := jose.ParseSigned(raw, []jose.SignatureAlgorithm{jose.RS256})
+	signed, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
 		m.Fatalf("the ID token is not RS256, the default: %v", err)
 	}

@@ -13,5 +13,5 @@
 //	logout_test.go   TestLogout    oidcc-rp-initiated-logout
 //
 // The browser knows forms alone. Where a page submits itself by script it clicks the button that the page has for
-// browsers without script; the script itself is proven in test/e2e.
+// browsers without script; the script itself is proven by TestFormPostInChromium of test/e2e.
 package conformance

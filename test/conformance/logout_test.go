@@ -27,10 +27,10 @@ func TestLogout(t *testing.T) {
 			return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + "." + strings.Split(got.raw, ".")[1] + "."
 		})},
 		{plan + "-no-id-token-hint", stays("id_token_hint", nothing)},
-		{plan + "-no-params", logsOut()},
-		{plan + "-no-post-logout-redirect-uri", logsOut("id_token_hint", "state")},
+		{plan + "-no-params", logsOut(true)},
+		{plan + "-no-post-logout-redirect-uri", logsOut(false, "id_token_hint", "state")},
 		{plan + "-no-state", logoutRedirects("")},
-		{plan + "-only-state", logsOut("state")},
+		{plan + "-only-state", logsOut(true, "state")},
 		{plan + "-query-added-to-post-logout-redirect-uri", stays("post_logout_redirect_uri", func(m *module, _ *tokens) string {
 			return m.op.first.loggedOut + "?foo=bar"
 		})},
@@ -71,14 +71,19 @@ func foreignHint(m *module, got *tokens) string {
 	return text
 }
 
-// end opens the end session endpoint, and confirms where the page asks.
+// end opens the end session endpoint.
 func (m *module) end(params url.Values) *e2e.Page {
 	m.Helper()
-	page := m.browser.Get(m.op.endpoint(m.T, "end_session_endpoint") + "?" + params.Encode())
-	if page.Has("logout-confirm") {
-		return page.Click("logout-confirm", nil)
+	return m.browser.Get(m.op.endpoint(m.T, "end_session_endpoint") + "?" + params.Encode())
+}
+
+// confirm answers the page that asks, and fails when there is none.
+func (m *module) confirm(page *e2e.Page) *e2e.Page {
+	m.Helper()
+	if page.Location != nil || !page.Has("logout-confirm") {
+		m.Fatalf("location %v, %d: %s", page.Location, page.Status, page.Text(""))
 	}
-	return page
+	return page.Click("logout-confirm", nil)
 }
 
 // loggedIn logs in and returns the parameters of a complete logout request.
@@ -89,7 +94,7 @@ func (m *module) loggedIn() (*tokens, url.Values) {
 	return got, url.Values{"id_token_hint": {got.raw}, "post_logout_redirect_uri": {m.op.first.loggedOut}, "state": {random(128)}}
 }
 
-// logoutRedirects ends the session and returns to the client with the state alone, or with none.
+// logoutRedirects ends the session unasked and returns to the client with the state alone, or with none.
 func logoutRedirects(state string) func(*module) {
 	return func(m *module) {
 		_, params := m.loggedIn()
@@ -107,15 +112,20 @@ func logoutRedirects(state string) func(*module) {
 	}
 }
 
-// logsOut sends only the parameters named: the session ends, the page says so, nobody is redirected.
-func logsOut(names ...string) func(*module) {
+// logsOut sends only the parameters named: the session ends, the page says so, nobody is redirected. asks: without a
+// hint the person is asked first.
+func logsOut(asks bool, names ...string) func(*module) {
 	return func(m *module) {
 		_, all := m.loggedIn()
 		params := url.Values{}
 		for _, name := range names {
 			params[name] = all[name]
 		}
-		m.loggedOut(m.end(params))
+		page := m.end(params)
+		if asks {
+			page = m.confirm(page)
+		}
+		m.loggedOut(page)
 	}
 }
 
@@ -137,11 +147,8 @@ func stays(name string, spoil func(*module, *tokens) string) func(*module) {
 		if value := spoil(m, got); value != "" {
 			params.Set(name, value)
 		}
-		page := m.browser.Get(m.op.endpoint(m.T, "end_session_endpoint") + "?" + params.Encode())
-		if page.Location != nil || !page.Has("logout-confirm") {
-			m.Fatalf("location %v, %d: %s", page.Location, page.Status, page.Text(""))
-		}
+		page := m.end(params)
 		m.silent(m.op.first, m.request(m.op.first, "prompt", "none"))
-		m.loggedOut(page.Click("logout-confirm", nil))
+		m.loggedOut(m.confirm(page))
 	}
 }
