@@ -89,7 +89,7 @@ func wire(ctx context.Context, d *deployment) (_ *node, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err = n.listeners(d, base.pages, public); err != nil {
+	if err = n.listeners(d, base, public); err != nil {
 		return nil, err
 	}
 	// Background work, in the order in which it is ended: the store last, since it drains the queue of traffic events.
@@ -109,6 +109,7 @@ type foundation struct {
 	ring    *keys.Ring
 	revoked *revocation.Service
 	pages   *templates.Pages
+	metrics *prometheus.Registry
 }
 
 // stores opens what remembers: the database, Redis, the keys, revocation.
@@ -152,7 +153,7 @@ func (n *node) stores(ctx context.Context, d *deployment) (_ *foundation, err er
 	}
 	push.service.Store(revoked)
 	pages, err := templates.New()
-	return &foundation{homes: homes, ring: ring, revoked: revoked, pages: pages}, err
+	return &foundation{homes: homes, ring: ring, revoked: revoked, pages: pages, metrics: prometheus.NewRegistry()}, err
 }
 
 // rooms makes login, oauth and admin, and returns the routes that people and clients reach.
@@ -161,9 +162,13 @@ func (n *node) rooms(d *deployment, base *foundation) ([]web.Route, error) {
 	if err != nil {
 		return nil, err
 	}
+	meter, err := newAlarms(base.metrics, n.redis)
+	if err != nil {
+		return nil, err
+	}
 	hints := &lateHints{}
 	people, err := login.New(login.Options{Issuer: d.issuer, Records: n.store, Sessions: n.store, Consents: n.store,
-		Attempts: base.homes.attempts, Flows: base.ring, Hints: hints, Events: n.store, HashKeys: base.ring.HashKeys, Sealer: base.ring,
+		Attempts: base.homes.attempts, Flows: base.ring, Hints: hints, Events: n.store, Meter: meter, HashKeys: base.ring.HashKeys, Sealer: base.ring,
 		Passwords: passwords, Pages: base.pages, Secure: d.https(), Now: d.now, Log: d.log, SessionIdle: d.sessionIdle, SessionMax: d.sessionMax})
 	if err != nil {
 		return nil, err
@@ -207,14 +212,13 @@ func (n *node) rooms(d *deployment, base *foundation) ([]web.Route, error) {
 
 // listeners makes the three handlers: what people and clients reach, what operators reach, what monitoring reaches.
 // No route is on two.
-func (n *node) listeners(d *deployment, pages *templates.Pages, public []web.Route) (err error) {
-	metrics := prometheus.NewRegistry()
-	options := web.Options{Log: d.log, Now: d.now, Metrics: metrics, Limits: web.Limits{Off: d.unlimited}}
+func (n *node) listeners(d *deployment, base *foundation, public []web.Route) (err error) {
+	options := web.Options{Log: d.log, Now: d.now, Metrics: base.metrics, Limits: web.Limits{Off: d.unlimited}}
 
 	outside := options
 	outside.Routes, outside.Origins = public, n.store
 	outside.TrustedProxies, outside.HTTPS = d.proxies, d.https()
-	outside.NotFound, outside.ErrorPage = notFound(pages), errorPage(pages)
+	outside.NotFound, outside.ErrorPage = notFound(base.pages), errorPage(base.pages)
 	if n.public, err = web.New(outside); err != nil {
 		return err
 	}
@@ -227,7 +231,7 @@ func (n *node) listeners(d *deployment, pages *templates.Pages, public []web.Rou
 	}
 
 	monitoring := options
-	monitoring.Routes, err = web.OpsRoutes(web.OpsOptions{Metrics: metrics, Ready: n.ready})
+	monitoring.Routes, err = web.OpsRoutes(web.OpsOptions{Metrics: base.metrics, Ready: n.ready})
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -42,6 +43,7 @@ type house struct {
 	ring      *keys.Ring
 	passwords *login.Passwords
 	attempts  *switchable
+	meter     *meter
 	login     *login.Login
 	handler   http.Handler
 	client    *signet.Client
@@ -78,6 +80,27 @@ func (h hints) IDTokenHint(_ context.Context, raw string) (*signet.IDTokenHint, 
 	return nil, signet.NewError(signet.CodeInvalidRequest, "The id_token_hint is not valid.", "hint_signature")
 }
 
+// meter counts what Login tells the alarms, by kind and label.
+type meter struct {
+	mu    sync.Mutex
+	count map[string]int
+}
+
+func (m *meter) LoginFailed(outcome string)  { m.add("failed " + outcome) }
+func (m *meter) LoginThrottled(limit string) { m.add("throttled " + limit) }
+
+func (m *meter) add(what string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.count[what]++
+}
+
+func (m *meter) of(what string) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.count[what]
+}
+
 func newHouse(t *testing.T, change ...func(*login.Options)) *house {
 	t.Helper()
 	h := &house{t: t, clock: storagetest.NewClock(time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC))}
@@ -98,12 +121,13 @@ func newHouse(t *testing.T, change ...func(*login.Options)) *house {
 	h.must(h.ring.Start(t.Context()))
 	h.passwords = newPasswords(t, login.PasswordsOptions{Workers: 2, Queue: 1000})
 	h.attempts = &switchable{Attempts: h.store.Attempts()}
+	h.meter = &meter{count: map[string]int{}}
 	pages, err := templates.New()
 	h.must(err)
 	opts := login.Options{
 		Issuer: issuer, Records: h.store, Sessions: h.store, Consents: h.store, Attempts: h.attempts, Flows: h.ring,
 		Hints: hints{}, Events: h.store, HashKeys: h.ring.HashKeys, Sealer: h.ring, Passwords: h.passwords, Pages: pages,
-		Secure: true, Now: h.clock.Now, Log: log,
+		Meter: h.meter, Secure: true, Now: h.clock.Now, Log: log,
 	}
 	for _, c := range change {
 		c(&opts)

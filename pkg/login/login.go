@@ -28,6 +28,7 @@ type Options struct {
 	Flows     Flows
 	Hints     Hints
 	Events    Events
+	Meter     Meter
 	HashKeys  func() signet.HashKeys
 	Sealer    Sealer
 	Passwords *Passwords
@@ -63,6 +64,7 @@ func New(opts Options) (*Login, error) {
 	need("Flows", opts.Flows != nil)
 	need("Hints", opts.Hints != nil)
 	need("Events", opts.Events != nil)
+	need("Meter", opts.Meter != nil)
 	need("HashKeys", opts.HashKeys != nil)
 	need("Sealer", opts.Sealer != nil)
 	need("Passwords", opts.Passwords != nil)

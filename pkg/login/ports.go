@@ -63,6 +63,16 @@ type Events interface {
 	Record(ctx context.Context, event signet.Event) error
 }
 
+// Meter counts what an operator's alarms watch. It must not block.
+type Meter interface {
+	// LoginFailed counts a login that was looked at and did not succeed. outcome is a reason of the audit events, or
+	// "undecided" when nobody could tell.
+	LoginFailed(outcome string)
+	// LoginThrottled counts a guess that was refused unseen. limit is known, name_network, network or name, or "local"
+	// while the shared counters are away.
+	LoginThrottled(limit string)
+}
+
 // Sealer encrypts what a browser keeps for us: implemented by pkg/keys. Open refuses what was altered or sealed for
 // another purpose.
 type Sealer interface {

@@ -145,6 +145,7 @@ func (l *Login) notAuthenticated(w http.ResponseWriter, r *http.Request, p *pend
 		l.fail(w, r, err)
 		return
 	}
+	l.Meter.LoginFailed("undecided")
 	web.Note(r.Context(), "error", string(signet.CodeUnavailable))
 	l.Log.WarnContext(r.Context(), "login not decided", "request_id", web.RequestID(r.Context()), "error", err)
 	retryAfter(w, retryBusy)
@@ -154,6 +155,7 @@ func (l *Login) notAuthenticated(w http.ResponseWriter, r *http.Request, p *pend
 // refuse records a failed login and shows the form again. The name that was typed is not recorded: people type
 // passwords into that field.
 func (l *Login) refuse(w http.ResponseWriter, r *http.Request, p *pending, name string, user *signet.User, reason string) {
+	l.Meter.LoginFailed(reason)
 	event := l.event(r, signet.EventLoginFailed, "", p.client.ID)
 	if user != nil {
 		event.UserID = user.ID

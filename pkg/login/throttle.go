@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/signet-auth/signet/pkg/signet"
 	"github.com/signet-auth/signet/pkg/web"
 )
 
@@ -27,6 +28,7 @@ const (
 
 // counter is one limit that a guess has to pass.
 type counter struct {
+	name  string // for alarms
 	key   string
 	limit int
 	// gives is true for a counter that takes its count back when a later one refuses: a network that is shut must not
@@ -40,13 +42,13 @@ func (l *Login) countersFor(r *http.Request, name string) []counter {
 	sum := l.HashKeys().Hash("login-name\x00" + normalName(name)).Sum
 	who := hex.EncodeToString(sum[:16])
 	if k := l.knownOf(r); k.has(name) {
-		return []counter{{key: "login:known:" + who + ":" + k.Browser, limit: limitKnown}}
+		return []counter{{name: "known", key: "login:known:" + who + ":" + k.Browser, limit: limitKnown}}
 	}
 	where := network(web.ClientAddr(r.Context()))
 	return []counter{
-		{key: "login:name-network:" + who + ":" + where, limit: limitNameNetwork, gives: true},
-		{key: "login:network:" + where, limit: limitNetwork},
-		{key: "login:name:" + who, limit: limitName},
+		{name: "name_network", key: "login:name-network:" + who + ":" + where, limit: limitNameNetwork, gives: true},
+		{name: "network", key: "login:network:" + where, limit: limitNetwork},
+		{name: "name", key: "login:name:" + who, limit: limitName},
 	}
 }
 
@@ -62,11 +64,15 @@ func (l *Login) reserve(r *http.Request, name string) (counted []string, wait ti
 		if err != nil {
 			web.Note(ctx, "throttle", "local")
 			l.Log.WarnContext(ctx, "shared counters did not answer, counting here alone", "request_id", web.RequestID(ctx), "error", err)
-			return nil, l.local.take(counters, l.now())
+			if wait = l.local.take(counters, l.now()); wait > 0 {
+				l.Meter.LoginThrottled("local")
+			}
+			return nil, wait
 		}
 		if count > c.limit {
 			web.Note(ctx, "throttle", "refused")
 			l.release(ctx, giveBack)
+			l.alarm(r, c, count)
 			return nil, max(left, time.Second)
 		}
 		counted = append(counted, c.key)
@@ -75,6 +81,23 @@ func (l *Login) reserve(r *http.Request, name string) (counted []string, wait ti
 		}
 	}
 	return counted, 0
+}
+
+// alarm counts a refusal. The one guess in a window that passes the limit of a network is also recorded: many names from
+// one place are somebody with a list (ENU-04). Counters are atomic, so that it is one on all nodes together.
+func (l *Login) alarm(r *http.Request, c counter, count int) {
+	l.Meter.LoginThrottled(c.name)
+	if c.name != "network" || count != c.limit+1 {
+		return
+	}
+	ctx := r.Context()
+	event := l.event(r, signet.EventLoginThrottled, "", "")
+	event.Target, event.Reason = "network:"+network(web.ClientAddr(ctx)), "network_limit"
+	l.Log.WarnContext(ctx, "a network has reached its limit of logins", "request_id", event.RequestID, "network", event.Target)
+	if err := l.Events.Record(ctx, event); err != nil {
+		// The refusal stands without it.
+		l.Log.ErrorContext(ctx, "event not recorded", "request_id", event.RequestID, "kind", event.Kind, "error", err)
+	}
 }
 
 // release takes a guess back: it was right, or it was never looked at.

@@ -9,6 +9,7 @@ type EventKind string
 const (
 	EventLoginSucceeded  EventKind = "login.succeeded"
 	EventLoginFailed     EventKind = "login.failed"
+	EventLoginThrottled  EventKind = "login.throttled" // one network, once in a window
 	EventSessionEnded    EventKind = "session.ended"
 	EventConsentGranted  EventKind = "consent.granted"
 	EventConsentDenied   EventKind = "consent.denied"
