@@ -299,3 +299,24 @@ func TestCodeRollsBack(t *testing.T) {
 	h.store.revokeGrant.Store(true)
 	h.want(h.redeem(pub, code), http.StatusServiceUnavailable, "temporarily_unavailable")
 }
+
+// TestLoginRightAfterARevocation: a revocation takes back its own second, rounded up; what is issued after it must live.
+func TestLoginRightAfterARevocation(t *testing.T) {
+	t.Parallel()
+	h := newTokenHouse(t)
+	h.clock.forward(500 * time.Millisecond)
+	before := h.family(pub, "openid offline_access")
+	ok(t, h.store.SetPassword(t.Context(), h.user, "$argon2id$x", h.event(signet.EventPasswordChanged)))
+	h.clock.forward(100 * time.Millisecond)
+	h.session = h.login(h.user)
+	after := h.family(pub, "openid offline_access")
+	if h.active(before.text("access_token")) {
+		t.Error("a token of before the password change is alive")
+	}
+	if a := h.userinfo(after.text("access_token")); a.status != http.StatusOK {
+		t.Errorf("a token of the login after it is dead: %d %s", a.status, a.body)
+	}
+	if !h.active(after.text("access_token")) {
+		t.Error("introspection calls it dead")
+	}
+}

@@ -55,3 +55,24 @@ func userFault(user *signet.User, begun time.Time) string {
 
 // after reports whether at is later than the limit; the zero limit limits nothing.
 func after(at, limit time.Time) bool { return limit.IsZero() || at.After(limit) }
+
+// validFrom is the iat of what is minted: now, or the first whole second that no revocation of the client or the user
+// covers. iat has whole seconds and a revocation takes back the second in which it fell, rounded up; without this a login
+// right after a password change would yield a token that is dead for its whole life. It is at most two seconds ahead,
+// well inside the leeway of verifiers.
+func (x *exchange) validFrom() time.Time {
+	from := x.now
+	limits := []time.Time{x.client.NotBefore}
+	if x.user != nil {
+		limits = append(limits, x.user.NotBefore)
+	}
+	for _, limit := range limits {
+		if limit.IsZero() || limit.After(x.now) {
+			continue // a limit in the future is an operator's wish that nothing be valid yet
+		}
+		if first := limit.Add(time.Second - 1).Truncate(time.Second).Add(time.Second); first.After(from) {
+			from = first
+		}
+	}
+	return from
+}

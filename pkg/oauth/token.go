@@ -231,7 +231,7 @@ func (x *exchange) refreshable() bool {
 // mintAll makes the tokens before the transaction begins: no row is locked while RSA signs.
 func (s *Server) mintAll(x *exchange) error {
 	o := &order{
-		client: x.client, grant: x.grant, user: x.user, scope: x.scope, audience: x.audience, now: x.now,
+		client: x.client, grant: x.grant, user: x.user, scope: x.scope, audience: x.audience, now: x.validFrom(),
 		lifetime: s.Lifetimes.access(x.client, x.grant != nil),
 	}
 	var err error
