@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -177,11 +178,11 @@ func (s *Store) UpdateUser(ctx context.Context, user *signet.User, event signet.
 // SetUserDisabled disables a user and ends everything the user has, or enables, which lifts the disabling only. What is
 // already so: nil, nothing written. Errors: CodeNotFound, CodeUnavailable.
 func (s *Store) SetUserDisabled(ctx context.Context, id signet.UserID, disabled bool, event signet.Event) error {
-	set, which := "disabled_at = NULL", "disabled_at IS NOT NULL"
+	act := userAct{set: "disabled_at = NULL", where: "disabled_at IS NOT NULL"}
 	if disabled {
-		set, which = "disabled_at = @now, not_before = @now", "disabled_at IS NULL"
+		act = userAct{set: "disabled_at = @now, not_before = @now", where: "disabled_at IS NULL", ends: "user_disabled"}
 	}
-	return s.actOnUser(ctx, id, set, which, nil, "user_disabled", disabled, event)
+	return s.actOnUser(ctx, id, act, event)
 }
 
 // SetPassword replaces the password's hash and ends everything the user has. Errors: CodeNotFound, CodeUnavailable.
@@ -189,27 +190,39 @@ func (s *Store) SetPassword(ctx context.Context, id signet.UserID, phc string, e
 	if err := storable(phc); err != nil {
 		return err
 	}
-	return s.actOnUser(ctx, id, "password_hash = ?, password_changed_at = @now, not_before = @now", "TRUE", []any{phc},
-		"password_changed", true, event)
+	return s.actOnUser(ctx, id, userAct{
+		set: "password_hash = ?, password_changed_at = @now, not_before = @now", args: []any{phc}, where: "TRUE", ends: "password_changed",
+	}, event)
 }
 
 // RevokeUserGrants ends everything the user has, sessions included. Errors: CodeNotFound, CodeUnavailable.
 func (s *Store) RevokeUserGrants(ctx context.Context, id signet.UserID, reason string, event signet.Event) error {
-	return s.actOnUser(ctx, id, "not_before = @now", "TRUE", nil, reason, true, event)
+	if reason == "" {
+		reason = "revoked"
+	}
+	return s.actOnUser(ctx, id, userAct{set: "not_before = @now", where: "TRUE", ends: reason}, event)
 }
 
-// actOnUser runs one UPDATE of a user's row (@now in set is the transaction's now) where it matches which, and, when end
-// is set, ends sessions and grants with a journal row that takes back whatever was issued up to now.
-func (s *Store) actOnUser(ctx context.Context, id signet.UserID, set, which string, args []any, reason string, end bool, event signet.Event) error {
+// userAct is one UPDATE of a user's row where it matches where. args are bound first, then @now in set is the
+// transaction's now. ends, when not "", is the reason for which sessions and grants end too, with a journal row that
+// takes back whatever was issued up to now.
+type userAct struct {
+	set   string
+	args  []any
+	where string
+	ends  string
+}
+
+func (s *Store) actOnUser(ctx context.Context, id signet.UserID, act userAct, event signet.Event) error {
 	if !findable(string(id)) {
 		return signet.ErrNotFound
 	}
 	return s.act(ctx, func(ctx context.Context, t *transaction) error {
-		bound := append([]any{}, args...)
-		for range strings.Count(set, "@now") {
+		bound := slices.Clone(act.args)
+		for range strings.Count(act.set, "@now") {
 			bound = append(bound, t.now)
 		}
-		query := "UPDATE users SET " + strings.ReplaceAll(set, "@now", "?") + ", updated_at = ?, version = version + 1 WHERE id = ? AND " + which
+		query := "UPDATE users SET " + strings.ReplaceAll(act.set, "@now", "?") + ", updated_at = ?, version = version + 1 WHERE id = ? AND " + act.where
 		n, err := s.exec(ctx, query, append(bound, t.now, string(id))...)
 		if err != nil {
 			return err
@@ -218,8 +231,8 @@ func (s *Store) actOnUser(ctx context.Context, id signet.UserID, set, which stri
 			var version int64
 			return s.one(ctx, &version, "SELECT version FROM users WHERE id = ?", string(id))
 		}
-		if end {
-			if err := s.endUser(ctx, t, id, reason); err != nil {
+		if act.ends != "" {
+			if err := s.endUser(ctx, t, id, act.ends); err != nil {
 				return err
 			}
 		}
