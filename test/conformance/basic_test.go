@@ -190,6 +190,9 @@ func secretPost(m *module) { m.login(m.op.post, m.request(m.op.post)) }
 
 // claimsEssential: name comes at userinfo, not in the ID token, which refuses every claim outside the standard set.
 func claimsEssential(m *module) {
+	if m.op.metadata["claims_parameter_supported"] != true {
+		m.Error("the metadata does not say that the claims parameter counts")
+	}
 	got := m.login(m.op.first, m.request(m.op.first, "claims", `{"userinfo":{"name":{"essential":true}}}`))
 	if claims := m.person(m.userinfo(got.access), got); claims["name"] == nil {
 		m.Errorf("userinfo has no name: %v", claims)
