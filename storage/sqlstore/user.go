@@ -252,6 +252,7 @@ func (s *Store) endUser(ctx context.Context, t *transaction, id signet.UserID, r
 		t.now, cleanText(reason), string(id)); err != nil {
 		return err
 	}
-	s.revokeAll(t, signet.RevokedUser, string(id), t.now, reason)
+	// Read anew: the statements above may have waited for rows, and what was minted meanwhile must be covered, too.
+	s.revokeAll(t, signet.RevokedUser, string(id), s.now(), reason)
 	return nil
 }
