@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -94,6 +95,11 @@ func (a *app) dev(ctx context.Context, f *devFlags) (err error) {
 		level = slog.LevelInfo
 	}
 	log := slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
+	if !signal.Ignored(syscall.SIGHUP) { // a closed terminal must leave nothing behind either
+		var stop context.CancelFunc
+		ctx, stop = signal.NotifyContext(ctx, syscall.SIGHUP)
+		defer stop()
+	}
 	home, err := openHome(f.data)
 	if err != nil {
 		return err
@@ -179,7 +185,7 @@ func devIssuer(listen string, addr net.Addr, secure bool) string {
 func devDeployment(issuer string, home *home, f *devFlags, log *slog.Logger) *deployment {
 	return &deployment{
 		issuer: issuer,
-		sql: sqlstore.Options{Driver: sqlstore.DriverSQLite, DSN: filepath.Join(home.dir, "signet.db"), Now: time.Now,
+		sql: sqlstore.Options{Driver: sqlstore.DriverSQLite, DSN: home.database(), Now: time.Now,
 			Node: signet.NewNodeID(), Log: log},
 		keks: map[string][]byte{"dev": home.kek}, currentKEK: "dev",
 		plan: keys.Plan{JWKSMaxAge: f.jwksMaxAge, RotateEvery: f.rotateEvery, LongestToken: longestToken,
@@ -232,16 +238,22 @@ type home struct {
 	dir  string
 	kept bool
 	kek  []byte
+	// release ends the claim on a temporary folder.
+	release func()
 }
 
 func openHome(data string) (*home, error) {
 	h := &home{dir: data, kept: data != ""}
 	if !h.kept {
-		dir, err := os.MkdirTemp("", "signet-dev-") // 0700
+		removeAbandoned()
+		dir, err := os.MkdirTemp("", homePrefix) // 0700
 		if err != nil {
 			return nil, err
 		}
 		h.dir = dir
+		if h.release, err = claim(dir); err != nil {
+			return nil, errors.Join(err, os.RemoveAll(dir))
+		}
 	} else if err := os.MkdirAll(data, 0o700); err != nil {
 		return nil, err
 	}
@@ -261,10 +273,34 @@ func openHome(data string) (*home, error) {
 	default:
 		h.kek = kek
 	}
+	if err == nil {
+		// SQLite would let others read it. Its log takes over the mode.
+		var database *os.File
+		if database, err = os.OpenFile(h.database(), os.O_CREATE|os.O_RDWR, 0o600); err == nil {
+			err = database.Close()
+		}
+	}
 	if err != nil {
 		return nil, errors.Join(err, h.close())
 	}
 	return h, nil
+}
+
+func (h *home) database() string { return filepath.Join(h.dir, "signet.db") }
+
+const homePrefix = "signet-dev-"
+
+// removeAbandoned removes what servers left behind that were killed before they could. Failing is no reason not to start.
+func removeAbandoned() {
+	dirs, err := filepath.Glob(filepath.Join(os.TempDir(), homePrefix+"*"))
+	if err != nil {
+		return
+	}
+	for _, dir := range dirs {
+		if abandoned(dir) {
+			_ = os.RemoveAll(dir)
+		}
+	}
 }
 
 // close removes what must not be left behind.
@@ -272,7 +308,11 @@ func (h *home) close() error {
 	if h.kept {
 		return nil
 	}
-	return os.RemoveAll(h.dir)
+	err := os.RemoveAll(h.dir)
+	if h.release != nil {
+		h.release()
+	}
+	return err
 }
 
 // writeSecret writes a file that only its owner reads, whole or not at all.
