@@ -2,6 +2,7 @@
 # make lint    format, vet, staticcheck, house rules
 # make fuzz    every fuzz target for a short while
 # make bench   the load program against its floor (test/load)
+# make timing  whether the time of a failed login tells why it failed (test/load)
 
 GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -13,8 +14,9 @@ SERVICES := bin/services
 NODE_MODULES := test/e2e/js/node_modules/.package-lock.json
 FUZZTIME ?= 10s
 BENCH ?=
+TIMING ?=
 
-.PHONY: test test-go lint fuzz bench clean
+.PHONY: test test-go lint fuzz bench timing clean
 
 test: $(SERVICES) $(NODE_MODULES)
 	$(SERVICES) make --no-print-directory test-go
@@ -53,6 +55,11 @@ bench: $(SERVICES)
 	$(GO) build -o bin/signet ./cmd/signet
 	$(GO) build -o bin/load ./test/load
 	SIGNET_TEST_POSTGRES_PRELOAD=pg_stat_statements $(SERVICES) bin/load bench -signet bin/signet $(BENCH)
+
+timing: $(SERVICES)
+	$(GO) build -o bin/signet ./cmd/signet
+	$(GO) build -o bin/load ./test/load
+	$(SERVICES) bin/load timing -signet bin/signet $(TIMING)
 
 clean:
 	rm -rf bin test/e2e/js/node_modules

@@ -18,6 +18,7 @@ type settings struct {
 	only        string
 	postgres    string
 	redis       string
+	samples     int
 }
 
 func main() {
@@ -29,7 +30,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("say bench or floor")
+		return fmt.Errorf("say bench, floor or timing")
 	}
 	set := flag.NewFlagSet("load "+args[0], flag.ContinueOnError)
 	s := settings{postgres: os.Getenv("SIGNET_TEST_POSTGRES"), redis: os.Getenv("SIGNET_TEST_REDIS")}
@@ -38,6 +39,7 @@ func run(args []string) error {
 	set.DurationVar(&s.duration, "duration", 4*time.Second, "how long each operation is measured")
 	set.DurationVar(&s.warmUp, "warm-up", time.Second, "how long each operation runs before that")
 	set.StringVar(&s.only, "only", "", "measure only operations whose name contains this")
+	set.IntVar(&s.samples, "samples", 2000, "how often timing measures each kind of login")
 	if err := set.Parse(args[1:]); err != nil {
 		return err
 	}
@@ -51,6 +53,8 @@ func run(args []string) error {
 		return bench(ctx, s)
 	case "floor":
 		return serveFloor(ctx, s)
+	case "timing":
+		return timing(ctx, s)
 	default:
 		return fmt.Errorf("unknown command %q", args[0])
 	}

@@ -168,29 +168,11 @@ func (t *target) logIn(ctx context.Context, w *worker) error {
 		return err
 	}
 	w.client.Jar = jar
-	query := url.Values{"response_type": {"code"}, "client_id": {t.appID}, "redirect_uri": {t.redirectURI}, "scope": {"openid"},
-		"code_challenge": {challenge}, "code_challenge_method": {"S256"}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, t.base+"/authorize?"+query.Encode(), nil)
+	flow, err := t.openFlow(ctx, w)
 	if err != nil {
 		return err
 	}
-	redirect, err := w.send(request, http.StatusSeeOther)
-	if err != nil {
-		return err
-	}
-	page, err := http.NewRequestWithContext(ctx, http.MethodGet, absolute(t.base, redirect.header.Get("Location")), nil)
-	if err != nil {
-		return err
-	}
-	form, err := w.send(page, http.StatusOK)
-	if err != nil {
-		return err
-	}
-	flow := hiddenFlow.FindSubmatch(form.body)
-	if flow == nil {
-		return errors.New("the login page has no flow")
-	}
-	values := url.Values{"flow": {string(flow[1])}, "username": {benchUser}, "password": {benchPassword}}
+	values := url.Values{"flow": {flow}, "username": {benchUser}, "password": {benchPassword}}
 	submit, err := http.NewRequestWithContext(ctx, http.MethodPost, t.base+"/login", strings.NewReader(values.Encode()))
 	if err != nil {
 		return err
@@ -198,6 +180,33 @@ func (t *target) logIn(ctx context.Context, w *worker) error {
 	submit.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	_, err = w.send(submit, http.StatusSeeOther)
 	return err
+}
+
+// openFlow asks for a code and returns the flow of the login page that comes instead.
+func (t *target) openFlow(ctx context.Context, w *worker) (string, error) {
+	query := url.Values{"response_type": {"code"}, "client_id": {t.appID}, "redirect_uri": {t.redirectURI}, "scope": {"openid"},
+		"code_challenge": {challenge}, "code_challenge_method": {"S256"}}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, t.base+"/authorize?"+query.Encode(), nil)
+	if err != nil {
+		return "", err
+	}
+	redirect, err := w.send(request, http.StatusSeeOther)
+	if err != nil {
+		return "", err
+	}
+	page, err := http.NewRequestWithContext(ctx, http.MethodGet, absolute(t.base, redirect.header.Get("Location")), nil)
+	if err != nil {
+		return "", err
+	}
+	form, err := w.send(page, http.StatusOK)
+	if err != nil {
+		return "", err
+	}
+	flow := hiddenFlow.FindSubmatch(form.body)
+	if flow == nil {
+		return "", errors.New("the login page has no flow")
+	}
+	return string(flow[1]), nil
 }
 
 func absolute(base, location string) string {
