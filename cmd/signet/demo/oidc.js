@@ -52,7 +52,12 @@ function note(method, url, status) {
 }
 
 async function request(method, url, options = {}) {
-  const response = await fetch(url, { method, cache: 'no-store', credentials: 'omit', ...options });
+  let response;
+  try {
+    response = await fetch(url, { method, cache: 'no-store', credentials: 'omit', ...options });
+  } catch {
+    throw new Error('The server does not answer. Is signet dev still running in the terminal?');
+  }
   note(method, url, response.status);
   const text = await response.text();
   let body = null;
@@ -64,6 +69,8 @@ async function request(method, url, options = {}) {
   if (!response.ok) {
     const problem = new Error(body?.error_description || body?.error || `The server answered ${response.status}.`);
     problem.body = body ?? { status: response.status };
+    problem.status = response.status;
+    problem.path = new URL(url).pathname;
     throw problem;
   }
   return body;
@@ -103,10 +110,11 @@ export async function login(scopes) {
 // code nor state stays in the history.
 export async function callback(params) {
   const pending = store.take('pending');
-  if (!pending || params.get('state') !== pending.state) throw new Error('This answer belongs to no login that this tab began.');
+  if (!pending || params.get('state') !== pending.state) throw new Error('This answer belongs to no login that this tab began. Log in from here.');
   const { issuer, token_endpoint: endpoint } = await metadata();
   // RFC 9207: an answer without our issuer may come from another server.
   if (params.get('iss') !== issuer) throw new Error('This answer does not come from this server.');
+  if (params.get('error') === 'access_denied') throw new Error('You chose Deny, so this app got nothing. Log in again whenever you like.');
   if (params.has('error')) throw new Error(params.get('error_description') || params.get('error'));
   const tokens = await request('POST', endpoint, form({
     grant_type: 'authorization_code',
@@ -166,6 +174,7 @@ export async function revoke() {
   const { revocation_endpoint: endpoint } = await metadata();
   const tokens = store.get('tokens');
   await request('POST', endpoint, form({ token: tokens.refresh ?? tokens.access, client_id: clientID }));
+  store.set('tokens', { ...tokens, revoked: true });
 }
 
 // logout leaves the page: the session at the server ends too.
@@ -173,7 +182,14 @@ export async function logout() {
   const { end_session_endpoint: endpoint } = await metadata();
   const hint = store.get('tokens')?.id;
   store.clear();
+  const state = random();
+  store.set('leaving', state);
   const url = new URL(endpoint);
-  url.search = new URLSearchParams({ ...(hint ? { id_token_hint: hint } : {}), client_id: clientID, post_logout_redirect_uri: home });
+  url.search = new URLSearchParams({ ...(hint ? { id_token_hint: hint } : {}), client_id: clientID, post_logout_redirect_uri: home, state });
   location.assign(url);
+}
+
+// loggedOut says whether the page was opened by the server at the end of the logout that this tab began.
+export function loggedOut(params) {
+  return params.has('state') && params.get('state') === store.take('leaving');
 }
