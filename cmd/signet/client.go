@@ -28,7 +28,7 @@ type clientRecord struct {
 func (a *app) clientCommand() *cobra.Command {
 	cmd := group("client", "Register and look after OAuth clients",
 		a.clientCreate(), a.clientList(), a.clientShow(),
-		a.clientAct("disable", "Disable a client and take back what it was issued", "signet client enable %s  takes it in again"),
+		a.clientAct("disable", "Disable a client and take back what it was issued", "signet client enable %s (takes it in again)"),
 		a.clientAct("enable", "Let a disabled client act again", "signet client show %s"),
 		a.clientSecret())
 	a.targetFlags(cmd)
@@ -201,7 +201,11 @@ func (a *app) clientShow() *cobra.Command {
 				if err := c.call(cmd.Context(), http.MethodGet, "/clients/"+url.PathEscape(args[0]), 0, nil, &raw); err != nil {
 					return err
 				}
-				return a.showRecord(raw)
+				if err := a.showRecord(raw); err != nil {
+					return err
+				}
+				a.next("signet client rotate-secret %[1]s, or signet client disable %[1]s", visible(args[0]))
+				return nil
 			})
 		}}
 }

@@ -29,6 +29,7 @@ func TestCommandsOverTheAPI(t *testing.T) {
 		{"create wrong", "", []string{"client", "create", "--redirect-uri", "http://shop.example/cb"}, exitUsage, "redirect_uris"},
 		{"public with a method", "", []string{"client", "create", "--public", "--auth-method", "client_secret_post"}, exitUsage, "--public"},
 		{"show", "", []string{"client", "show", "shop"}, exitOK, "https://shop.example/cb"},
+		{"show and what next", "", []string{"client", "show", "shop"}, exitOK, "Next: signet client rotate-secret shop"},
 		{"show nobody", "", []string{"client", "show", "nobody"}, exitNotFound, "Not found"},
 		{"show a path", "", []string{"client", "show", "../users"}, exitNotFound, ""},
 		{"rotate", "", []string{"client", "rotate-secret", "shop", "--overlap", "1m"}, exitOK, "client_secret"},
