@@ -231,7 +231,7 @@ func (n *node) listeners(d *deployment, base *foundation, public []web.Route) (e
 	}
 
 	monitoring := options
-	monitoring.Routes, err = web.OpsRoutes(web.OpsOptions{Metrics: base.metrics, Ready: n.ready})
+	monitoring.Routes, err = web.OpsRoutes(web.OpsOptions{Metrics: base.metrics, Ready: n.ready, Degraded: n.degraded})
 	if err != nil {
 		return err
 	}
@@ -246,6 +246,14 @@ func (n *node) ready(ctx context.Context) error {
 		return errDraining
 	}
 	return n.store.Ready(ctx)
+}
+
+// degraded names the stores that are away while the node serves on.
+func (n *node) degraded(ctx context.Context) []string {
+	if n.redis != nil && n.redis.Ready(ctx) != nil {
+		return []string{"redis"}
+	}
+	return nil
 }
 
 func (n *node) close() error {

@@ -5,17 +5,20 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// OpsOptions is what OpsRoutes needs; both are required.
+// OpsOptions is what OpsRoutes needs; Metrics and Ready are required.
 type OpsOptions struct {
 	Metrics *prometheus.Registry
 	// Ready returns nil while the process wants traffic: its stores answer and it is not draining.
 	Ready func(ctx context.Context) error
+	// Degraded names what is away while the process goes on without it; nil: nothing ever is.
+	Degraded func(ctx context.Context) []string
 }
 
 // OpsRoutes returns /livez, /readyz and /metrics, for the operations listener only.
@@ -35,7 +38,13 @@ func OpsRoutes(opts OpsOptions) ([]Route, error) {
 				writeBody(w, http.StatusServiceUnavailable, headerText, []byte("not ready\n"))
 				return
 			}
-			writeBody(w, http.StatusOK, headerText, []byte("ok\n"))
+			body := "ok\n"
+			if opts.Degraded != nil {
+				if away := opts.Degraded(r.Context()); len(away) > 0 {
+					body += "degraded: " + strings.Join(away, ", ") + "\n"
+				}
+			}
+			writeBody(w, http.StatusOK, headerText, []byte(body))
 		}},
 		{Name: "metrics", Methods: get, Path: "/metrics", Class: ClassOps, Handler: metrics.ServeHTTP},
 	}, nil

@@ -35,8 +35,10 @@ func TestOps(t *testing.T) {
 	app.do(t, "POST", "/token", "")
 	app.do(t, "GET", "/admin/v1/clients/canary", "")
 	app.do(t, "GET", "/canary", "")
+	var degraded []string
 	failure := errors.New("dial tcp db.internal:5432: refused")
-	ops, err := OpsRoutes(OpsOptions{Metrics: registry, Ready: func(context.Context) error { return failure }})
+	ops, err := OpsRoutes(OpsOptions{Metrics: registry, Ready: func(context.Context) error { return failure },
+		Degraded: func(context.Context) []string { return degraded }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,6 +54,10 @@ func TestOps(t *testing.T) {
 	failure = nil
 	if response := f.do(t, "GET", "/readyz", ""); response.StatusCode != 200 {
 		t.Errorf("/readyz answers %d once ready", response.StatusCode)
+	}
+	degraded = []string{"redis"}
+	if body := bodyOf(t, f.do(t, "GET", "/readyz", "")); body != "ok\ndegraded: redis\n" {
+		t.Errorf("/readyz does not say what is degraded: %q", body)
 	}
 	response = f.do(t, "GET", "/metrics", "")
 	body := bodyOf(t, response)

@@ -29,6 +29,12 @@ func TestServeStartsWithoutRedis(t *testing.T) {
 	if !strings.Contains(n.Output(), "redis is away") {
 		t.Error("the log does not say that Redis is away")
 	}
+	if _, body := n.get(n.OpsURL + "/readyz"); !strings.Contains(body, "degraded: redis") {
+		t.Errorf("/readyz says %q", body)
+	}
+	if _, body := n.get(n.OpsURL + "/metrics"); !strings.Contains(body, "signet_redis_up 0") || !strings.Contains(body, `signet_login_throttled_total{limit="network"} 0`) {
+		t.Error("/metrics does not tell that Redis is away, or has no alarm for throttled logins")
+	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -99,6 +105,9 @@ func TestServeStartsWithoutRedis(t *testing.T) {
 	// What was used before Redis began cannot be told: ten seconds of 503 more.
 	n.WaitFor("an assertion is accepted", func() bool { return assert() == http.StatusOK })
 	dead("when Redis is back")
+	if _, body := n.get(n.OpsURL + "/readyz"); body != "ok\n" {
+		t.Errorf("/readyz says %q when Redis is back", body)
+	}
 }
 
 // make registers a client.
@@ -142,6 +151,16 @@ func (n *Node) form(path string, client Client, form url.Values) (status int, bo
 		request.SetBasicAuth(url.QueryEscape(client.ClientID), url.QueryEscape(client.ClientSecret))
 	}
 	return n.send(request)
+}
+
+func (n *Node) get(address string) (status int, body string) {
+	n.t.Helper()
+	request, err := http.NewRequest(http.MethodGet, address, nil)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	status, text := n.send(request)
+	return status, string(text)
 }
 
 func (n *Node) send(request *http.Request) (status int, body []byte) {
