@@ -17,7 +17,7 @@ func (a *app) adminCommand() *cobra.Command {
 			return a.withStores(cmd.Context(), func(n *node) error {
 				id, key, err := n.room.FirstKey(cmd.Context(), name)
 				if errors.Is(err, signet.ErrConflict) {
-					return fmt.Errorf("%w: an admin key exists already, and only the first is made here", signet.ErrConflict)
+					return fmt.Errorf("%w: an admin key exists already, and only the first is made here; without it, the other commands take --config FILE and need no key", signet.ErrConflict)
 				}
 				if err != nil {
 					return err

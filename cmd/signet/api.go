@@ -35,8 +35,11 @@ type apiError struct {
 	Status int
 	Title  string `json:"title"`
 	Detail string `json:"detail"`
+
+	server string
 }
 
+// Error says what the server said, and for what an operator cannot guess from that, what to do next.
 func (e *apiError) Error() string {
 	text := e.Title
 	if text == "" {
@@ -45,8 +48,41 @@ func (e *apiError) Error() string {
 	if e.Detail != "" {
 		text += ": " + e.Detail
 	}
+	switch {
+	case e.Status == http.StatusUnauthorized:
+		return fmt.Sprintf("%s does not accept this admin key. Check %s or --admin-key-file; without a key that works, --config FILE goes to the stores directly",
+			e.server, config.EnvAdminKey)
+	case e.Status == http.StatusNotFound && e.Title == "":
+		return e.server + " answers, but has no admin API there. Is it the public address? The admin API has its own (admin.listen)"
+	}
 	return text
 }
+
+// silence is a server that cannot be reached.
+type silence struct {
+	server string
+	cause  error
+}
+
+// Error leaves out the request, which says nothing to an operator.
+func (e *silence) Error() string {
+	cause := e.cause
+	var request *url.Error
+	if errors.As(cause, &request) {
+		cause = request.Err
+	}
+	var wrongName x509.HostnameError
+	var unknown x509.UnknownAuthorityError
+	switch {
+	case errors.As(cause, &unknown):
+		return fmt.Sprintf("the certificate of %s is not trusted: %v. Give its roots with --ca-file", e.server, cause)
+	case errors.As(cause, &wrongName):
+		return fmt.Sprintf("the certificate of %s is for another name: %v", e.server, cause)
+	}
+	return fmt.Sprintf("no answer from %s: %v. Is signet running, and is this its admin API (--server or %s)?", e.server, cause, config.EnvServer)
+}
+
+func (e *silence) Unwrap() error { return signet.Unavailable(e.cause) }
 
 func (e *apiError) exitCode() int {
 	switch e.Status {
@@ -90,7 +126,7 @@ func (c *api) call(ctx context.Context, method, path string, version int64, in, 
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
-		return signet.Unavailable(err)
+		return &silence{server: c.base, cause: err}
 	}
 	defer res.Body.Close()
 	content, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
@@ -100,7 +136,7 @@ func (c *api) call(ctx context.Context, method, path string, version int64, in, 
 	if res.StatusCode >= 300 {
 		answer := &apiError{Status: res.StatusCode}
 		_ = json.Unmarshal(content, answer) // without a problem body the status speaks
-		answer.Status = res.StatusCode
+		answer.Status, answer.server = res.StatusCode, c.base
 		return answer
 	}
 	if out == nil {

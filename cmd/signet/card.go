@@ -93,20 +93,20 @@ func (c *card) text() string {
 		curl = "curl -s --cacert '" + c.TLS.CAFile + "'"
 	}
 	line("")
-	line("  signet dev: the whole server, on this machine only. Ctrl-C ends it.")
+	line("  signet is up, on this machine only. Ctrl-C ends it.")
 	line("")
 	line("  Demo       %s/demo", c.Issuer)
 	line("  Issuer     %s", c.Issuer)
 	line("  Admin API  %s", c.Admin.APIURL)
 	line("  Health     %s/readyz", c.Ops.URL)
 	line("")
-	line("  Log in as")
+	line("  Log in as  (username, password)")
 	for _, u := range c.Users {
 		line("    %-8s %s", u.Username, u.Password)
 	}
 	line("")
 	line("  Try next")
-	line("    1. Open %s/demo and log in.", c.Issuer)
+	line("    1. Log in at %s/demo and look into your tokens.", c.Issuer)
 	line("    2. Get a token for a service:")
 	line("       %s -u %s:%s -d grant_type=client_credentials -d scope=%s %s/token", curl,
 		url.QueryEscape(c.Clients.Service.ClientID), url.QueryEscape(c.Clients.Service.ClientSecret),
@@ -116,6 +116,7 @@ func (c *card) text() string {
 	line("    4. Register a client of your own, in another shell:")
 	line("       export SIGNET_SERVER=%s SIGNET_ADMIN_KEY=%s", admin, c.Admin.APIKey)
 	line("       go run ./cmd/signet client create --public --name Mine --redirect-uri http://127.0.0.1/callback --scope 'openid profile'")
+	line("    5. Connect your own app: docs/clients.md")
 	if c.TLS != nil {
 		line("")
 		line("  The certificate is signed by an authority made for this server alone (loopback names only, its key is gone).")

@@ -55,7 +55,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
-	err := root.ExecuteContext(ctx)
+	called, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK
 	}
@@ -69,8 +69,11 @@ func (a *app) run(ctx context.Context, args []string) int {
 	} else {
 		fmt.Fprintf(a.err, "signet: %s\n", visible(err.Error()))
 	}
+	if problems := (config.Problems)(nil); errors.As(err, &problems) && a.config == "" && !a.json {
+		fmt.Fprintf(a.err, "\nNo --config FILE was given. docs/operating.md is the way to a first one, config/example.yaml shows every setting.\n")
+	}
 	if code == exitUsage && !a.started {
-		fmt.Fprintf(a.err, "\nSee: signet --help\n")
+		fmt.Fprintf(a.err, "\nSee: %s --help\n", called.CommandPath())
 	}
 	return code
 }
