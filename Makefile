@@ -9,6 +9,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # The race detector where it is affordable: the pure Go SQLite under it is a hundred times slower, argon2 ten times.
 RACE := ./config/... ./pkg/clientauth/... ./pkg/keys/... ./pkg/revocation/... ./pkg/signet/... ./pkg/web/... ./templates/...
+# The suites under test/ start servers, stop databases and send floods: one package at a time, or they disturb each other.
 # One binary for the services, so that a signal to make reaches them by their own process id.
 SERVICES := bin/services
 NODE_MODULES := test/e2e/js/node_modules/.package-lock.json
@@ -27,7 +28,8 @@ test-go:
 	else race=; echo "no C compiler: the race detector stays off"; fi; \
 	set -ex; \
 	$(GO) test $$race -timeout 10m $(RACE); \
-	$(GO) test -timeout 15m $$($(GO) list ./... | grep -vxF "$$($(GO) list $(RACE))")
+	$(GO) test -timeout 15m $$($(GO) list ./... | grep -v /test/ | grep -vxF "$$($(GO) list $(RACE))"); \
+	$(GO) test -timeout 15m -p 1 ./test/...
 
 $(SERVICES): $(wildcard test/services/*.go)
 	$(GO) build -o $@ ./test/services
