@@ -87,7 +87,7 @@ func (rp *relyingParty) refresh(token *oauth2.Token) (*oauth2.Token, error) {
 func TestGoClient(t *testing.T) {
 	t.Parallel()
 	dev := StartDev(t)
-	for name, client := range map[string]Client{"spa": dev.Card.Clients.SPA, "web": dev.Card.Clients.Web} {
+	for name, client := range map[string]Client{"spa": dev.Card.Clients.SPA, "web": dev.Card.Clients.Web, "mobile": dev.Card.Clients.Mobile} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			user := dev.Card.Users[0]
