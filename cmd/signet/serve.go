@@ -51,7 +51,7 @@ func (a *app) serveCommand() *cobra.Command {
 }
 
 // gcPercent lets the heap grow to five times what is live before it is collected. A node's live heap is some ten MB, so
-// that Go's default collects dozens of times a second under load; this trades about 50 MB for a tenth of the CPU.
+// that Go's default collects dozens of times a second under load; this trades tens of MB for about a twentieth of the CPU.
 const gcPercent = 400
 
 func (a *app) serve(ctx context.Context, cfg *config.Config) error {
