@@ -66,6 +66,7 @@ func (a *Admin) Routes() []web.Route {
 		route("user-disable", http.MethodPost, "/users/{sub}/disable", a.disableUser),
 		route("user-enable", http.MethodPost, "/users/{sub}/enable", a.enableUser),
 		route("user-password", http.MethodPut, "/users/{sub}/password", a.setPassword),
+		route("user-consent-revoke", http.MethodDelete, "/users/{sub}/consents/{client_id}", a.revokeConsent),
 		route("keys-list", http.MethodGet, "/keys", a.listKeys),
 		route("keys-rotate", http.MethodPost, "/keys/rotate", a.rotateKeys),
 		route("keys-rewrap", http.MethodPost, "/keys/rewrap", a.rewrapKeys),

@@ -39,6 +39,8 @@ type UserActs interface {
 	SetPassword(ctx context.Context, id signet.UserID, phc string, event signet.Event) error
 	// RevokeUserGrants ends everything the user has, sessions included.
 	RevokeUserGrants(ctx context.Context, id signet.UserID, reason string, event signet.Event) error
+	// RevokeConsent forgets a consent and revokes the user's grants at that client. CodeNotFound when there is neither.
+	RevokeConsent(ctx context.Context, user signet.UserID, client signet.ClientID, event signet.Event) error
 }
 
 // AdminKeys is the home of admin API keys.

@@ -242,3 +242,25 @@ func (a *Admin) setPassword(c *call) error {
 	c.w.WriteHeader(http.StatusNoContent)
 	return nil
 }
+
+// revokeConsent takes back what the user allowed a client, with every grant that the user has there: 204.
+func (a *Admin) revokeConsent(c *call) error {
+	if err := empty(c.r); err != nil {
+		return err
+	}
+	user, err := a.user(c)
+	if err != nil {
+		return err
+	}
+	client, err := a.client(c)
+	if err != nil {
+		return err
+	}
+	event := a.event(c, signet.EventConsentRevoked, "client:"+string(client.ID))
+	event.UserID, event.ClientID = user.ID, client.ID
+	if err := a.o.UserActs.RevokeConsent(c.ctx(), user.ID, client.ID, event); err != nil {
+		return err
+	}
+	c.w.WriteHeader(http.StatusNoContent)
+	return nil
+}

@@ -3,6 +3,7 @@ package admin_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/signet-auth/signet/pkg/signet"
 )
@@ -90,4 +91,22 @@ func TestUserProfileIsJudged(t *testing.T) {
 			t.Errorf("%d: %s", i, res.Body)
 		}
 	}
+}
+
+func TestConsentIsRevokedByTheAPI(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	sub, _ := w.want(201, "POST", "/admin/v1/users", oneUser)["sub"].(string)
+	client, _ := w.want(201, "POST", "/admin/v1/clients", webClient)["client_id"].(string)
+	path := "/admin/v1/users/" + sub + "/consents/" + client
+	w.want(404, "DELETE", path, "")
+	now := time.Now()
+	if err := w.store.GrantConsent(t.Context(), &signet.Consent{UserID: signet.UserID(sub), ClientID: signet.ClientID(client),
+		Scope: signet.Scope{"openid"}, GrantedAt: now, ConfirmedAt: now}, signet.Event{ID: signet.NewEventID(), Kind: signet.EventConsentGranted, At: now}); err != nil {
+		t.Fatal(err)
+	}
+	w.want(400, "DELETE", path+"?all=1", "")
+	w.want(204, "DELETE", path, "")
+	w.want(404, "DELETE", path, "")
+	w.want(404, "DELETE", "/admin/v1/users/"+sub+"/consents/nobody", "")
 }

@@ -182,6 +182,9 @@ func TestREF05(t *testing.T) {
 		"everything of the user revoked": func(t *testing.T, h *tokenHouse, _ *signet.Client) {
 			ok(t, h.store.RevokeUserGrants(t.Context(), h.user, "test", h.event(signet.EventGrantRevoked)))
 		},
+		"consent revoked": func(t *testing.T, h *tokenHouse, c *signet.Client) {
+			ok(t, h.store.RevokeConsent(t.Context(), h.user, c.ID, h.event(signet.EventConsentRevoked)))
+		},
 		"client lost a scope": func(t *testing.T, h *tokenHouse, c *signet.Client) {
 			c.Scope = "openid offline_access"
 			ok(t, h.store.UpdateClient(t.Context(), c, h.event(signet.EventClientUpdated)))

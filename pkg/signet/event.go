@@ -12,6 +12,7 @@ const (
 	EventLoginThrottled  EventKind = "login.throttled" // one network, once in a window
 	EventSessionEnded    EventKind = "session.ended"
 	EventConsentGranted  EventKind = "consent.granted"
+	EventConsentRevoked  EventKind = "consent.revoked"
 	EventConsentDenied   EventKind = "consent.denied"
 	EventGrantRevoked    EventKind = "grant.revoked"
 	EventTokenRevoked    EventKind = "token.revoked"

@@ -77,3 +77,34 @@ func (s *Store) GrantConsent(ctx context.Context, consent *signet.Consent, event
 		return nil
 	})
 }
+
+// RevokeConsent forgets what the user allowed the client and revokes the user's live grants there: rows, one journal row
+// a grant and the event in one transaction. Errors: CodeNotFound when there is neither consent nor live grant,
+// CodeUnavailable.
+func (s *Store) RevokeConsent(ctx context.Context, user signet.UserID, client signet.ClientID, event signet.Event) error {
+	if !findable(string(user)) || !findable(string(client)) {
+		return signet.ErrNotFound
+	}
+	return s.act(ctx, func(ctx context.Context, t *transaction) error {
+		forgotten, err := s.exec(ctx, "DELETE FROM consents WHERE user_id = ? AND client_id = ?", string(user), string(client))
+		if err != nil {
+			return err
+		}
+		const reason = "consent_revoked"
+		var ids []string
+		err = s.all(ctx, &ids, `UPDATE grants SET revoked_at = ?, revoked_reason = ?
+			WHERE user_id = ? AND client_id = ? AND revoked_at IS NULL AND expires_at > ? RETURNING id`,
+			t.now, reason, string(user), string(client), t.now)
+		if err != nil {
+			return err
+		}
+		if forgotten == 0 && len(ids) == 0 {
+			return signet.ErrNotFound
+		}
+		for _, id := range ids {
+			s.revokeAll(t, signet.RevokedGrant, id, time.Time{}, reason)
+		}
+		t.note(event)
+		return nil
+	})
+}

@@ -48,3 +48,32 @@ func TestConsents(t *testing.T) {
 		want(t, "GrantConsent", w.GrantConsent(t.Context(), gone, event(signet.EventConsentGranted)), signet.CodeNotFound)
 	})
 }
+
+// What is taken back takes the grants at that client with it, and nobody else's.
+func TestRevokeConsent(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		f, other := w.newFamily(t), w.newFamily(t)
+		revoke := func() error {
+			return w.RevokeConsent(t.Context(), f.user.ID, f.client.ID, event(signet.EventConsentRevoked))
+		}
+		want(t, "RevokeConsent", w.RevokeConsent(t.Context(), f.user.ID, other.client.ID, event(signet.EventConsentRevoked)), signet.CodeNotFound)
+		now := w.clock.Now()
+		want(t, "GrantConsent", w.GrantConsent(t.Context(), &signet.Consent{
+			UserID: f.user.ID, ClientID: f.client.ID, Scope: signet.Scope{"openid"}, GrantedAt: now, ConfirmedAt: now,
+		}, event(signet.EventConsentGranted)), "")
+		want(t, "RevokeConsent", revoke(), "")
+		_, err := w.Consent(t.Context(), f.user.ID, f.client.ID)
+		want(t, "Consent", err, signet.CodeNotFound)
+		want(t, "UseCode", w.UseCode(t.Context(), f.code.Hash, w.clock.Now()), signet.CodeRevoked)
+		want(t, "UseCode of another", w.UseCode(t.Context(), other.code.Hash, w.clock.Now()), "")
+		entries, err := w.RevocationsOf(t.Context(), signet.TokenFacts{GrantID: f.grant.ID})
+		want(t, "RevocationsOf", err, "")
+		if len(entries) != 1 || entries[0].Kind != signet.RevokedGrant {
+			t.Fatalf("journal %+v", entries)
+		}
+		want(t, "RevokeConsent again", revoke(), signet.CodeNotFound)
+		if n := w.count(t, "SELECT count(*) FROM audit_events WHERE kind = 'consent.revoked'"); n != 1 {
+			t.Fatalf("%d events", n)
+		}
+	})
+}
