@@ -9,7 +9,6 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # The race detector where it is affordable: the pure Go SQLite under it is a hundred times slower, argon2 ten times.
 RACE := ./config/... ./pkg/clientauth/... ./pkg/keys/... ./pkg/revocation/... ./pkg/signet/... ./pkg/web/... ./templates/...
-# The suites under test/ start servers, stop databases and send floods: one package at a time, or they disturb each other.
 # One binary for the services, so that a signal to make reaches them by their own process id.
 SERVICES := bin/services
 NODE_MODULES := test/e2e/js/node_modules/.package-lock.json
@@ -23,6 +22,7 @@ test: $(SERVICES) $(NODE_MODULES)
 	$(SERVICES) make --no-print-directory test-go
 
 # What runs once the services are up. Timeouts are a net under a hanging test, not a budget.
+# The suites under test/ start servers, stop databases and send floods: one package at a time, or they disturb each other.
 test-go:
 	@if [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v $$($(GO) env CC) >/dev/null; then race=-race; \
 	else race=; echo "no C compiler: the race detector stays off"; fi; \
