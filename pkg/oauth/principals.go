@@ -70,7 +70,7 @@ func (x *exchange) validFrom() time.Time {
 		if limit.IsZero() || limit.After(x.now) {
 			continue // a limit in the future is an operator's wish that nothing be valid yet
 		}
-		if first := limit.Add(time.Second - 1).Truncate(time.Second).Add(time.Second); first.After(from) {
+		if first := time.Unix(signet.LastSecond(limit)+1, 0).UTC(); first.After(from) {
 			from = first
 		}
 	}

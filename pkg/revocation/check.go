@@ -29,7 +29,7 @@ func (s *Service) Revoked(ctx context.Context, facts signet.TokenFacts) (bool, e
 		return false, signet.Unavailable(err)
 	}
 	for _, entry := range entries {
-		if asked.hold(entry) && applies(entry.Kind, seconds(entry), facts.IssuedAt) {
+		if asked.hold(entry) && applies(entry.Kind, signet.LastSecond(entry.Before), facts.IssuedAt) {
 			return true, nil
 		}
 	}
@@ -74,18 +74,6 @@ func applies(kind signet.RevocationKind, before int64, issued time.Time) bool {
 		return true
 	}
 	return issued.Unix() <= before
-}
-
-// seconds is the entry's Before in Unix seconds, rounded up; 0: whenever issued.
-func seconds(entry signet.Revocation) int64 {
-	if entry.Before.IsZero() {
-		return 0
-	}
-	at := entry.Before.Unix()
-	if entry.Before.Nanosecond() > 0 {
-		at++
-	}
-	return at
 }
 
 const maxNames = 6

@@ -99,3 +99,16 @@ type IDTokenHint struct {
 	ClientID  ClientID
 	IssuedAt  time.Time
 }
+
+// LastSecond is the last iat (RFC 7519 §4.1.6, whole Unix seconds) that a revocation at before takes back: before rounded
+// up, since a token of the same second cannot be told from an older one. 0 for the zero time: whenever issued.
+func LastSecond(before time.Time) int64 {
+	if before.IsZero() {
+		return 0
+	}
+	last := before.Unix()
+	if before.Nanosecond() > 0 {
+		last++
+	}
+	return last
+}

@@ -144,22 +144,18 @@ func (r *Revocations) putSome(ctx context.Context, entries []signet.Revocation) 
 	args[0], args[1] = r.s.now().UnixMilli(), r.s.keepUntil(0)
 	for i, entry := range entries {
 		keys[i] = r.tag + signet.RevocationKey(entry.Kind, entry.Subject)
-		args = append(args, roundUp(entry), entry.ExpiresAt.UnixMilli())
+		args = append(args, lastSecond(entry), entry.ExpiresAt.UnixMilli())
 	}
 	_, err := r.s.eval(ctx, r.put, keys, args...)
 	return err
 }
 
-// roundUp is the entry's Before in whole seconds, as iat is, so that a token of the same second is taken back too.
-func roundUp(entry signet.Revocation) int64 {
-	if entry.Before.IsZero() || (entry.Kind != signet.RevokedClient && entry.Kind != signet.RevokedUser) {
+// lastSecond is what the entry's key holds: only entries of a client or a user name a second.
+func lastSecond(entry signet.Revocation) int64 {
+	if entry.Kind != signet.RevokedClient && entry.Kind != signet.RevokedUser {
 		return 0
 	}
-	seconds := entry.Before.Unix()
-	if entry.Before.Nanosecond() > 0 {
-		seconds++
-	}
-	return seconds
+	return signet.LastSecond(entry.Before)
 }
 
 // Rebuild writes what load returns and makes the state known again, unless the memory was lost since the call began.
