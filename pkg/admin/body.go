@@ -3,143 +3,32 @@ package admin
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"mime"
 	"net/http"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/signet-auth/signet/pkg/signet"
 	"github.com/signet-auth/signet/pkg/web"
 )
 
-const (
-	maxBody  = 256 << 10
-	maxDepth = 16
-	maxPage  = 200
-)
+const maxPage = 200
 
 func badRequest(reason, format string, args ...any) error {
 	return signet.NewError(signet.CodeInvalidRequest, fmt.Sprintf(format, args...), reason)
 }
 
-// decode reads one JSON object into target, strictly: JSON media type, UTF-8, no member twice, no unknown member, no
-// member in other letter case, bounded depth and size, nothing behind it.
+// decode reads one JSON object into target, as web.JSONBody does strictly.
 func decode(r *http.Request, target any) error {
 	if err := noQuery(r); err != nil {
 		return err
 	}
-	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || media != "application/json" || params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8") {
-		return &signet.Error{Code: signet.CodeUnsupportedMedia, Reason: "content_type"}
-	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) || len(body) > maxBody {
-		return &signet.Error{Code: signet.CodeTooLarge, Reason: "body_size"}
-	}
+	var form web.JSONBody
+	body, err := form.Read(r)
 	if err != nil {
-		return &signet.Error{Code: signet.CodeInvalidRequest, Message: "The body could not be read.", Reason: "body_read", Cause: err}
-	}
-	return decodeBytes(body, target)
-}
-
-func decodeBytes(body []byte, target any) error {
-	if !utf8.Valid(body) {
-		return badRequest("body_utf8", "The body is not valid UTF-8.")
-	}
-	if err := scan(body); err != nil {
 		return err
 	}
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(target); err != nil {
-		var wrong *json.UnmarshalTypeError
-		if errors.As(err, &wrong) && wrong.Field != "" {
-			return badRequest("body_type", "The member %s has the wrong type.", wrong.Field)
-		}
-		if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-			return badRequest("body_unknown_member", "The member %s is unknown.", printable(name))
-		}
-		return badRequest("body_json", "The body is not the described JSON object.")
-	}
-	return nil
-}
-
-// scan walks the tokens before anything is decoded: encoding/json alone takes the last of two equal members, folds
-// letter case, and recurses as deep as its input asks.
-func scan(body []byte) error {
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.UseNumber()
-	var open []level
-	for {
-		token, err := decoder.Token()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return badRequest("body_json", "The body is not JSON.")
-		}
-		if len(open) == 0 && token != json.Delim('{') {
-			return badRequest("body_json", "The body must be one JSON object.")
-		}
-		if open, err = step(open, token); err != nil {
-			return err
-		}
-		if len(open) == 0 {
-			break
-		}
-	}
-	if len(open) > 0 || len(bytes.TrimSpace(body[decoder.InputOffset():])) > 0 {
-		return badRequest("body_json", "The body must be one JSON object.")
-	}
-	return nil
-}
-
-// level is one open object or array.
-type level struct {
-	names map[string]bool // nil in an array
-	value bool            // the next token of an object is a value
-}
-
-func step(open []level, token json.Token) ([]level, error) {
-	if delim, ok := token.(json.Delim); ok && (delim == '}' || delim == ']') {
-		return open[:len(open)-1], nil
-	}
-	if n := len(open) - 1; n >= 0 && open[n].names != nil {
-		if !open[n].value {
-			return open, open[n].name(token, n == 0)
-		}
-		open[n].value = false
-	}
-	if token == json.Delim('{') || token == json.Delim('[') {
-		if len(open) == maxDepth {
-			return nil, badRequest("body_depth", "The body is nested too deeply.")
-		}
-		next := level{}
-		if token == json.Delim('{') {
-			next.names = map[string]bool{}
-		}
-		open = append(open, next)
-	}
-	return open, nil
-}
-
-func (l *level) name(token json.Token, top bool) error {
-	name, _ := token.(string)
-	folded := strings.ToLower(name)
-	if l.names[folded] {
-		return badRequest("body_repeated_member", "The member %s is repeated.", printable(name))
-	}
-	if top && folded != name {
-		return badRequest("body_unknown_member", "The member %s is unknown.", printable(name))
-	}
-	l.names[folded], l.value = true, true
-	return nil
+	return form.Decode(body, target)
 }
 
 // printable keeps a caller's text harmless in an answer and in a log.

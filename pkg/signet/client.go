@@ -15,13 +15,21 @@ const (
 	AuthSecretBasic   AuthMethod = "client_secret_basic"
 	AuthSecretPost    AuthMethod = "client_secret_post"
 	AuthPrivateKeyJWT AuthMethod = "private_key_jwt"
+	AuthTLS           AuthMethod = "tls_client_auth"             // RFC 8705 §2.1
+	AuthSelfSignedTLS AuthMethod = "self_signed_tls_client_auth" // RFC 8705 §2.2
 )
 
-// Grant types (RFC 6749 §4, §6).
+// Grant types (RFC 6749 §4, §6) and signet's own.
 const (
 	GrantAuthorizationCode = "authorization_code"
 	GrantRefreshToken      = "refresh_token"
 	GrantClientCredentials = "client_credentials"
+	// GrantTokenExchange turns an API key into a short JWT (RFC 8693).
+	GrantTokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange"
+	// GrantHMACIdentity turns a biller's signed identity into an encrypted JWT (wire.md, 3).
+	GrantHMACIdentity = "urn:signet:params:oauth:grant-type:hmac-identity"
+	// GrantPIN is what a PIN application's tokens come from. No caller can name it at /token (wire.md, 5).
+	GrantPIN = "urn:signet:params:oauth:grant-type:pin"
 )
 
 // Seconds is a duration on the wire and in stored metadata: whole seconds, 0 means the server's default.
@@ -83,6 +91,8 @@ type ClientMetadata struct {
 	AccessTokenLifetime  Seconds `json:"access_token_lifetime,omitempty"`
 	IDTokenLifetime      Seconds `json:"id_token_lifetime,omitempty"`
 	RefreshTokenLifetime Seconds `json:"refresh_token_lifetime,omitempty"`
+	// RefreshTokenIdle ends a refresh token that was not used for so long; 0: only the grant's own end counts.
+	RefreshTokenIdle Seconds `json:"refresh_token_idle,omitempty"`
 	// AccessTokenFormat: "jwt" (default) or "opaque". AccessTokenAlg: default ES256.
 	AccessTokenFormat string `json:"access_token_format,omitempty"`
 	AccessTokenAlg    string `json:"access_token_signed_alg,omitempty"`
@@ -98,6 +108,20 @@ type ClientMetadata struct {
 	TokenResponseJTI       string              `json:"token_response_jti,omitempty"`     // "" or "none", "assertion", "issued"
 	AllowedNetworks        []string            `json:"allowed_networks,omitempty"`       // CIDR; empty: all
 	Partner                bool                `json:"partner,omitempty"`
+	// Environment is "" (development), "cat" or "production": the last two take hosted keys as certificates alone.
+	Environment string `json:"environment,omitempty"`
+	// Certificates are the PEM certificates that hosted keys were made of, kept for their expiry.
+	Certificates string `json:"certificates,omitempty"`
+	// TLSClientCertificate is the SHA-256 thumbprint (base64url) of the one certificate it may or must present
+	// (RFC 8705 §3.1); RequireCertificate demands it, BindCertificate binds its tokens to it (cnf x5t#S256).
+	TLSClientCertificate string `json:"tls_client_certificate,omitempty"`
+	RequireCertificate   bool   `json:"require_certificate,omitempty"`
+	BindCertificate      bool   `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+	// TLSClientAuthSubjectDN and TLSClientAuthSANDNS are what tls_client_auth compares (RFC 8705 §2.1.2), one of them.
+	TLSClientAuthSubjectDN string `json:"tls_client_auth_subject_dn,omitempty"`
+	TLSClientAuthSANDNS    string `json:"tls_client_auth_san_dns,omitempty"`
+	// AccountID is the account that a machine client acts for at /api and /payment.
+	AccountID string `json:"account_id,omitempty"`
 	// Introspect marks a resource server: it may use /introspect.
 	Introspect bool `json:"introspect,omitempty"`
 }

@@ -33,6 +33,37 @@ const (
 	EventKeyRotated      EventKind = "key.rotated"
 	EventKeyRevoked      EventKind = "key.revoked"
 	EventAdminKeyCreated EventKind = "admin_key.created"
+
+	EventBillerCreated          EventKind = "biller.created"
+	EventBillerUpdated          EventKind = "biller.updated"
+	EventBillerDisabled         EventKind = "biller.disabled"
+	EventBillerEnabled          EventKind = "biller.enabled"
+	EventResourceServerCreated  EventKind = "resource_server.created"
+	EventResourceServerUpdated  EventKind = "resource_server.updated"
+	EventResourceServerDisabled EventKind = "resource_server.disabled"
+	EventResourceServerEnabled  EventKind = "resource_server.enabled"
+	EventCredentialAdded        EventKind = "credential.added" // a sealed key of a record
+	EventCredentialEnded        EventKind = "credential.ended"
+	EventInvoiceStored          EventKind = "invoice.stored"
+	EventAccountCreated         EventKind = "account.created"
+	EventAccountUpdated         EventKind = "account.updated"
+	EventAccountDisabled        EventKind = "account.disabled"
+	EventAccountEnabled         EventKind = "account.enabled"
+	EventMemberAdded            EventKind = "membership.added"
+	EventMemberAccepted         EventKind = "membership.accepted"
+	EventMemberRemoved          EventKind = "membership.removed"
+	EventAPIKeyCreated          EventKind = "api_key.created"
+	EventAPIKeyUpdated          EventKind = "api_key.updated"
+	EventDeviceCreated          EventKind = "device.created"
+	EventDeviceDisabled         EventKind = "device.disabled"
+	EventDeviceEnabled          EventKind = "device.enabled"
+	EventPINApplicationCreated  EventKind = "pin_application.created"
+	EventPINApplicationUpdated  EventKind = "pin_application.updated"
+	EventIdentityReplayed       EventKind = "identity.replayed"     // an HMAC request sent again
+	EventPINReplayed            EventKind = "pin.replayed"          // an encrypted PIN sent again
+	EventCredentialsThrottled   EventKind = "credentials.throttled" // one network and one caller, once in a window
+	EventClientJWKSStale        EventKind = "client_jwks.stale"     // the last good set is used
+	EventClientActivated        EventKind = "client.activated"      // production, after a success in CAT
 )
 
 // Traffic events: queued and written in batches, up to one second may be lost by kill -9.
@@ -40,6 +71,14 @@ const (
 	EventTokenIssued       EventKind = "token.issued"
 	EventTokenRefused      EventKind = "token.refused"
 	EventTokenIntrospected EventKind = "token.introspected"
+	EventIntentCreated     EventKind = "intent.created"
+	EventIntentValidated   EventKind = "intent.validated"
+	EventIntentRefused     EventKind = "intent.refused"
+	EventPINRefused        EventKind = "pin.refused"
+	EventKeyUsed           EventKind = "api_key.used"
+	EventKeyRefused        EventKind = "api_key.refused"
+	// EventDepartureUsed counts a request that only an exception in the caller's record let in.
+	EventDepartureUsed EventKind = "departure.used"
 )
 
 // Event is one line of history. Never put a secret, a token or a password in it.

@@ -14,6 +14,14 @@ const (
 	KeyFlow     KeyUse = "flow"     // sealed flow parameters and cookies
 )
 
+// The uses of keys that belong to a record and not to the ring (SealedKey).
+const (
+	KeyHMAC    KeyUse = "hmac"    // a biller's HMAC key
+	KeyIntent  KeyUse = "intent"  // an account's HS256 key
+	KeyPIN     KeyUse = "pin"     // a PIN application's AES key
+	KeyDecrypt KeyUse = "decrypt" // a resource server's private key that signet holds
+)
+
 // KeyState is where a key stands in its life (design.md, decision 7).
 type KeyState string
 

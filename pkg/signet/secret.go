@@ -24,6 +24,7 @@ const (
 	SecretAPIKey  SecretKind = "ak"  // account API key
 	SecretSession SecretKind = "sn"  // session cookie
 	SecretBrowser SecretKind = "br"  // browser binding cookie
+	SecretDevice  SecretKind = "dp"  // device password
 )
 
 const secretBytes = 32

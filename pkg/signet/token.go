@@ -51,6 +51,11 @@ const (
 	RevokedClient  RevocationKind = "client"  // subject: client_id; tokens issued at or before Before
 	RevokedUser    RevocationKind = "user"    // subject: user id; tokens issued at or before Before
 	RevokedKey     RevocationKind = "key"     // subject: kid
+	// RevokedPrincipal takes back what names a principal that is no client and no user, or carries a user's memberships:
+	// subject "biller:{guid}", "key:{id}", "accounts:{user id}"; tokens issued at or before Before.
+	RevokedPrincipal RevocationKind = "principal"
+	// RevokedCredential takes back what one credential has proven: subject "{owner}#{key id}", as CredentialName writes it.
+	RevokedCredential RevocationKind = "credential"
 )
 
 // Revocation is one entry of the journal.
@@ -58,7 +63,7 @@ type Revocation struct {
 	Position  int64 // number in the changes table; 0 before it is written
 	Kind      RevocationKind
 	Subject   string
-	Before    time.Time // for client and user; zero: whenever issued
+	Before    time.Time // for client, user and principal; zero: whenever issued
 	At        time.Time
 	ExpiresAt time.Time // when nothing it names can still be alive
 	Reason    string
@@ -75,7 +80,11 @@ type TokenFacts struct {
 	ClientID  ClientID
 	UserID    UserID
 	KeyID     KeyID
-	IssuedAt  time.Time
+	// Principal is the biller or API key that vouched, or "accounts:{user id}" when the token carries memberships.
+	Principal string
+	// Credential is the one that proved the principal, as CredentialName writes it.
+	Credential string
+	IssuedAt   time.Time
 	// Offline tokens outlive their session: SessionID is not looked at.
 	Offline bool
 }
