@@ -37,7 +37,7 @@ const (
 // MaxPassword is the longest password, in bytes. Nothing is ever cut off (ENU-11).
 const MaxPassword = 1024
 
-// poolWait is how long a password waits for a worker before the answer is 503 (EXH-02).
+// poolWait is how long a password waits for a worker at most before the answer is 503; a login's own end comes earlier.
 const poolWait = 2 * time.Second
 
 // PasswordsOptions bounds the work. 0 means the default.

@@ -41,6 +41,10 @@ func (l *Login) getLogin(w http.ResponseWriter, r *http.Request) {
 	l.showLogin(w, r, p, http.StatusOK, hint, "")
 }
 
+// decideWithin bounds all that a login waits for together, counters, records, a worker, the session: each has a deadline
+// of its own, and one after the other they would add up (EXH-02). Nobody waits longer for "try again".
+const decideWithin = 2 * time.Second
+
 // postLogin checks a password.
 //
 //  1. from our own page  2. parse  3. the flow of this browser  4. count the guess  5. the password
@@ -49,6 +53,9 @@ func (l *Login) getLogin(w http.ResponseWriter, r *http.Request) {
 // A wrong password, an unknown user, a disabled one and one without a password get the same answer after the same work
 // (ENU-01). It is 200: 401 would need a challenge that browsers know (RFC 9110 §15.5.2).
 func (l *Login) postLogin(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), decideWithin)
+	defer cancel()
+	r = r.WithContext(ctx)
 	form, err := posted(r)
 	if err != nil {
 		l.fail(w, r, err)

@@ -100,8 +100,14 @@ func (l *Login) alarm(r *http.Request, c counter, count int) {
 	}
 }
 
-// release takes a guess back: it was right, or it was never looked at.
+// releaseWithin is what taking a guess back may cost beyond the login's own time.
+const releaseWithin = 250 * time.Millisecond
+
+// release takes a guess back: it was right, or it was never looked at. That the login ran out of time, or that its
+// caller has gone, is no reason to count it.
 func (l *Login) release(ctx context.Context, counted []string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseWithin)
+	defer cancel()
 	for _, key := range counted {
 		if err := l.Attempts.Release(ctx, key); err != nil {
 			web.Note(ctx, "throttle", "not_released")

@@ -1,6 +1,7 @@
 package login_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -263,5 +264,57 @@ func TestPoolFull(t *testing.T) {
 	}
 	if count[http.StatusServiceUnavailable] == 0 || count[http.StatusOK] == 0 || len(count) != 2 {
 		t.Errorf("answers %v", count)
+	}
+}
+
+// slow is ports that answer when their caller's time is over, and remember when that is.
+type slow struct {
+	login.Attempts
+	login.Records
+	ends chan time.Time
+}
+
+func (s *slow) Reserve(ctx context.Context, _ string, _ time.Duration) (int, time.Duration, error) {
+	s.note(ctx)
+	<-ctx.Done()
+	return 0, 0, signet.Unavailable(ctx.Err())
+}
+
+func (s *slow) UserByLogin(ctx context.Context, _ string) (*signet.User, error) {
+	s.note(ctx)
+	<-ctx.Done()
+	return nil, signet.Unavailable(ctx.Err())
+}
+
+func (s *slow) note(ctx context.Context) {
+	if end, ok := ctx.Deadline(); ok {
+		s.ends <- end
+	}
+}
+
+// EXH-02: what a login waits for ends together, not one after the other, and the answer is 503.
+func TestOneDeadlineForALogin(t *testing.T) {
+	t.Parallel()
+	stores := &slow{ends: make(chan time.Time, 10)}
+	h := newHouse(t, func(o *login.Options) {
+		stores.Attempts, stores.Records = o.Attempts, o.Records
+		o.Attempts, o.Records = stores, stores
+	})
+	got := h.browser("192.0.2.1").logIn("ada", password)
+	if got.Code != http.StatusServiceUnavailable || got.Header().Get("Retry-After") == "" {
+		t.Errorf("answer %d, Retry-After %q", got.Code, got.Header().Get("Retry-After"))
+	}
+	close(stores.ends)
+	var ends []time.Time
+	for end := range stores.ends {
+		ends = append(ends, end)
+	}
+	if len(ends) < 2 {
+		t.Fatalf("%d waits with an end, want the counters' and the record's", len(ends))
+	}
+	for _, end := range ends[1:] {
+		if !end.Equal(ends[0]) {
+			t.Errorf("waits end at %v", ends)
+		}
 	}
 }
