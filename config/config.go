@@ -38,8 +38,53 @@ type Config struct {
 	DrainNotice Duration `koanf:"drain_notice"`
 	// Passwords bounds the work that password hashing may cost.
 	Passwords Passwords `koanf:"passwords"`
+	// Exchange is the identity exchange of billers (/api/v1).
+	Exchange Exchange `koanf:"exchange"`
+	// Intents are payment intents (/payment/api/jwt).
+	Intents Intents `koanf:"intents"`
+	// PIN is PIN login (/auth).
+	PIN PIN `koanf:"pin"`
+	// Accounts are accounts, roles and API keys (/api).
+	Accounts Accounts `koanf:"accounts"`
 	// Log is what is written to standard error.
 	Log Log `koanf:"log"`
+}
+
+// Exchange is the identity exchange.
+type Exchange struct {
+	// Mounts are further path prefixes under which its endpoints answer; the issuer does not change.
+	Mounts []string `koanf:"mounts" example:"/payer/auth"`
+	// InvoiceResource is the id of the resource server that signet's own invoice API is; "" switches the API off.
+	InvoiceResource string `koanf:"invoice_resource"`
+	// AllowPrivateSources lets billers' live sources be on private networks. It opens them to whoever may name a
+	// source: the operators.
+	AllowPrivateSources bool `koanf:"allow_private_sources"`
+}
+
+// Intents are payment intents.
+type Intents struct {
+	// Mounts are further path prefixes under which the endpoints answer.
+	Mounts []string `koanf:"mounts" example:"/v3"`
+	// Issuer is the iss of intents.
+	Issuer string `koanf:"issuer"`
+	// Audiences are the intents that may be made.
+	Audiences []string `koanf:"audiences"`
+}
+
+// PIN is PIN login.
+type PIN struct {
+	// Mounts are further path prefixes under which the endpoints answer.
+	Mounts []string `koanf:"mounts" example:"/lending"`
+}
+
+// Accounts are accounts, roles and API keys.
+type Accounts struct {
+	// Mounts are further path prefixes under which the endpoints answer.
+	Mounts []string `koanf:"mounts" example:"/service"`
+	// Resources are the audiences that an API key's short token may be made for.
+	Resources []string `koanf:"resources" example:"https://service.example.com"`
+	// RolesFile is a JSON file with the table of roles, in place of the built-in one: docs/contracts/accounts.md.
+	RolesFile string `koanf:"roles_file"`
 }
 
 // TLS names the certificate of the public listener. The minimum is TLS 1.2 with ECDHE and AEAD suites only.

@@ -24,6 +24,8 @@ func Defaults() Config {
 		},
 		Sessions:  Sessions{Idle: Duration{12 * time.Hour}, Max: Duration{24 * time.Hour}},
 		Passwords: Passwords{Queue: 64},
+		Exchange:  Exchange{InvoiceResource: "invoices"},
+		Intents:   Intents{Issuer: "signet", Audiences: []string{"PaymentPage", "CreateWalletPage", "EditWalletPage"}},
 		Log:       Log{Level: "info", Format: "json"},
 	}
 }

@@ -43,6 +43,7 @@ func (c *Config) validate() Problems {
 	c.validateStores(add)
 	c.validateKeys(add)
 	c.validateTimes(add)
+	c.validateContracts(add)
 	oneOf(add, "replay_marks", c.ReplayMarks, "redis", "postgres")
 	oneOf(add, "rate_limits", c.RateLimits, "on", "off")
 	oneOf(add, "log.level", c.Log.Level, "debug", "info", "warn", "error")
@@ -274,4 +275,23 @@ func loopbackHost(host string) bool {
 	}
 	ip, err := netip.ParseAddr(host)
 	return err == nil && ip.IsLoopback()
+}
+
+var mountPrefixes = regexp.MustCompile(`^(/[A-Za-z0-9][A-Za-z0-9._-]*)+$`)
+
+func (c *Config) validateContracts(add adder) {
+	for _, entry := range []struct {
+		key    string
+		mounts []string
+	}{{"exchange.mounts", c.Exchange.Mounts}, {"intents.mounts", c.Intents.Mounts}, {"pin.mounts", c.PIN.Mounts},
+		{"accounts.mounts", c.Accounts.Mounts}} {
+		for _, mount := range entry.mounts {
+			if !mountPrefixes.MatchString(mount) {
+				add(entry.key, "%q is no path prefix like /payer/auth", mount)
+			}
+		}
+	}
+	if c.Intents.Issuer == "" || len(c.Intents.Audiences) == 0 {
+		add("intents", "issuer and audiences must not be empty")
+	}
 }
