@@ -1,6 +1,9 @@
 package signet
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // BillerID is a biller's GUID, lower case, 8-4-4-4-12.
 type BillerID string
@@ -22,6 +25,9 @@ type HMACScheme struct {
 	// Timestamp is the one form read: "any" (default; RFC 3339, Unix seconds or milliseconds), "rfc3339", "unix",
 	// "unix_ms", "zoneless" (RFC 3339 without zone, UTC).
 	Timestamp string `json:"timestamp,omitempty"`
+	// KeyEncoding is how the text of a shared key becomes bytes when the operator adds it: "raw" (default; the bytes of
+	// the text), "hex", "base64". It is read for every scheme; a stored key is bytes already.
+	KeyEncoding string `json:"key_encoding,omitempty"`
 }
 
 // BillerMetadata is what an operator says of a biller. It is the admin API's wire form and the stored form alike.
@@ -85,6 +91,38 @@ func (d Decimal) MarshalJSON() ([]byte, error) {
 		return []byte("0"), nil
 	}
 	return []byte(d), nil
+}
+
+// UnmarshalJSON reads a JSON number without an exponent, at most 18 digits: no string, no null.
+func (d *Decimal) UnmarshalJSON(text []byte) error {
+	out, err := ParseDecimal(string(text))
+	if err != nil {
+		return err
+	}
+	*d = out
+	return nil
+}
+
+// ParseDecimal reads an exact decimal: an optional minus, digits without a leading zero, at most one dot with digits
+// behind it, 18 digits together. No exponent: 1e400 is no amount. Error: CodeInvalidRequest.
+func ParseDecimal(text string) (Decimal, error) {
+	whole, fraction, dot := strings.Cut(strings.TrimPrefix(text, "-"), ".")
+	bad := len(whole)+len(fraction) > maxDecimal || !allDigits(whole) || whole[0] == '0' && len(whole) > 1 || dot && !allDigits(fraction)
+	if bad {
+		return "", NewError(CodeInvalidRequest, "The amount is no decimal number.", "decimal_form")
+	}
+	return Decimal(text), nil
+}
+
+const maxDecimal = 18
+
+func allDigits(text string) bool {
+	for i := range len(text) {
+		if text[i] < '0' || text[i] > '9' {
+			return false
+		}
+	}
+	return text != ""
 }
 
 // InvoiceDTO is the document's InvoiceDto: all 19 members, always present; unknown strings are null.
