@@ -25,6 +25,15 @@ type Store interface {
 	ResealKey(ctx context.Context, id signet.KeyID, oldKEK string, sealed []byte, newKEK string) error
 }
 
+// Records is the home of the sealed keys that belong to one record each. Errors: CodeNotFound, CodeConflict,
+// CodeUnavailable.
+type Records interface {
+	// SealedKeys returns every sealed key of every owner, ended ones too.
+	SealedKeys(ctx context.Context) ([]signet.SealedKey, error)
+	// ResealRecord replaces the sealed bytes and KEK id (key rewrap), only where the old KEK id still stands.
+	ResealRecord(ctx context.Context, owner string, id signet.KeyID, oldKEK string, sealed []byte, newKEK string) error
+}
+
 // Plan holds the times of decision 7.
 type Plan struct {
 	JWKSMaxAge    time.Duration // published this long before signing; ≤ 900 s

@@ -27,6 +27,8 @@ const (
 // Options are what a Ring needs. Store, Now, KEKs, CurrentKEK and Plan are required.
 type Options struct {
 	Store Store
+	// Records is the home of the keys that belong to records, for Rewrap; nil: there are none.
+	Records Records
 	// KEKs are the key-encryption keys by id, 32 bytes each; ids have no bar. CurrentKEK seals, the others still open.
 	KEKs       map[string][]byte
 	CurrentKEK string
@@ -39,12 +41,17 @@ type Options struct {
 
 // Ring holds the keys. All methods may be called at once; those without a context never wait for a store.
 type Ring struct {
-	store Store
-	vault *vault
-	plan  Plan
-	now   func() time.Time
-	log   *slog.Logger
-	algs  []string
+	store   Store
+	records Records
+	vault   *vault
+	plan    Plan
+	now     func() time.Time
+	log     *slog.Logger
+	algs    []string
+
+	// recipients and privates are what Encrypt and Decrypt have parsed, see recipient.go.
+	recipients parsed[*recipient]
+	privates   parsed[*private]
 
 	// loading keeps two loads from overtaking each other: a slow old answer must not replace a newer one.
 	loading sync.Mutex
@@ -77,7 +84,7 @@ func New(o Options) (*Ring, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	r := &Ring{store: o.Store, vault: vault, plan: o.Plan, now: o.Now, log: o.Log, algs: slices.Compact(algs)}
+	r := &Ring{store: o.Store, records: o.Records, vault: vault, plan: o.Plan, now: o.Now, log: o.Log, algs: slices.Compact(algs)}
 	empty, err := newSnapshot(nil, r.plan, r.now())
 	if err != nil {
 		return nil, err
@@ -167,7 +174,7 @@ func (r *Ring) fill(wanted []signet.Key) error {
 				failed[i] = err
 				return
 			}
-			key.Sealed, key.KEKID = r.vault.seal(key, plain)
+			key.Sealed, key.KEKID = r.vault.seal(ringBinding(key), plain)
 			clear(plain)
 		})
 	}
@@ -225,7 +232,7 @@ func (r *Ring) open(row *signet.Key, before *opened) (*opened, error) {
 	if before != nil && before.KEKID == row.KEKID && bytes.Equal(before.Sealed, row.Sealed) {
 		return before.as(row), nil
 	}
-	plain, err := r.vault.open(row)
+	plain, err := r.vault.openRing(row)
 	switch {
 	case err == nil:
 		return newOpened(row, plain)

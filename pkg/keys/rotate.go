@@ -232,36 +232,3 @@ func (r *Ring) List(ctx context.Context) ([]signet.KeyInfo, error) {
 	}
 	return list, nil
 }
-
-// Rewrap seals every row under the current key-encryption key and returns how many it changed. After it has returned
-// without error the older key-encryption keys may be removed. Errors: CodeUnavailable, CodeInternal when a row cannot
-// be opened.
-func (r *Ring) Rewrap(ctx context.Context) (int, error) {
-	rows, err := r.store.Keys(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("keys: rewrap: %w", err)
-	}
-	changed := 0
-	for i := range rows {
-		key := &rows[i]
-		if key.KEKID == r.vault.current {
-			continue
-		}
-		plain, err := r.vault.open(key)
-		if err != nil {
-			return changed, signet.Internal(err)
-		}
-		sealed, kek := r.vault.seal(key, plain)
-		clear(plain)
-		err = r.store.ResealKey(ctx, key.ID, key.KEKID, sealed, kek)
-		switch {
-		case err == nil:
-			changed++
-		case errors.Is(err, signet.ErrConflict), errors.Is(err, signet.ErrNotFound):
-			// Another node sealed it, or retention removed it.
-		default:
-			return changed, fmt.Errorf("keys: rewrap: %w", err)
-		}
-	}
-	return changed, r.Reload(ctx)
-}

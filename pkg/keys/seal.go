@@ -47,34 +47,68 @@ func newVault(keks map[string][]byte, current string) (*vault, error) {
 	return v, nil
 }
 
-// binding is the additional data: table, row, column, key-encryption key, and what the key is for. Sealed bytes that
-// somebody copied into another row, column or use do not open.
-func binding(key *signet.Key, kek string) []byte {
-	return []byte(strings.Join([]string{"keys", string(key.ID), "sealed", kek, string(key.Use), key.Alg}, "|"))
+// The tables whose private parts the vault seals; the name is bound, so that no row of one opens as a row of the other.
+const (
+	tableKeys    = "keys"
+	tableRecords = "sealed_keys"
+)
+
+// binding is what the additional data of a sealed private part is made of: table, row, column, key-encryption key, and
+// what the key is for. Sealed bytes that somebody copied into another row, column or use do not open.
+type binding func(kek string) []byte
+
+// ringBinding binds a key of the ring.
+func ringBinding(key *signet.Key) binding {
+	return func(kek string) []byte {
+		return []byte(strings.Join([]string{tableKeys, string(key.ID), "sealed", kek, string(key.Use), key.Alg}, "|"))
+	}
+}
+
+// recordBinding binds the key of a record: "sealed_keys|owner|id|use|alg|kek". Owners and ids may hold what an operator
+// chose; a bar in them is escaped, so that no two rows share one text.
+func recordBinding(key *signet.SealedKey) binding {
+	escape := strings.NewReplacer("%", "%25", "|", "%7C")
+	return func(kek string) []byte {
+		parts := []string{tableRecords, key.Owner, string(key.ID), string(key.Use), key.Alg, kek}
+		for i := range parts {
+			parts[i] = escape.Replace(parts[i])
+		}
+		return []byte(strings.Join(parts, "|"))
+	}
 }
 
 // seal returns plain sealed under the current key-encryption key, for this row alone.
-func (v *vault) seal(key *signet.Key, plain []byte) (sealed []byte, kek string) {
+func (v *vault) seal(bound binding, plain []byte) (sealed []byte, kek string) {
 	aead := v.keks[v.current]
 	out := make([]byte, 1+aead.NonceSize(), 1+aead.NonceSize()+len(plain)+aead.Overhead())
 	out[0] = sealedVersion
 	_, _ = rand.Read(out[1:])
-	return aead.Seal(out, out[1:], plain, binding(key, v.current)), v.current
+	return aead.Seal(out, out[1:], plain, bound(v.current)), v.current
 }
 
-// open returns the private part of a row.
-func (v *vault) open(key *signet.Key) ([]byte, error) {
-	aead := v.keks[key.KEKID]
+// open returns the private part of a row. name says which one, for the operator.
+func (v *vault) open(name, kek string, bound binding, sealed []byte) ([]byte, error) {
+	aead := v.keks[kek]
 	if aead == nil {
-		return nil, fmt.Errorf("keys: key %s is sealed under key-encryption key %q, which is not configured", key.ID, key.KEKID)
+		return nil, fmt.Errorf("keys: key %s is sealed under key-encryption key %q, which is not configured", name, kek)
 	}
-	if len(key.Sealed) < 1+aead.NonceSize() || key.Sealed[0] != sealedVersion {
-		return nil, fmt.Errorf("keys: key %s: sealed form is not known", key.ID)
+	if len(sealed) < 1+aead.NonceSize() || sealed[0] != sealedVersion {
+		return nil, fmt.Errorf("keys: key %s: sealed form is not known", name)
 	}
-	nonce, text := key.Sealed[1:1+aead.NonceSize()], key.Sealed[1+aead.NonceSize():]
-	plain, err := aead.Open(nil, nonce, text, binding(key, key.KEKID))
+	nonce, text := sealed[1:1+aead.NonceSize()], sealed[1+aead.NonceSize():]
+	plain, err := aead.Open(nil, nonce, text, bound(kek))
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("keys: key %s does not open under key-encryption key %q: wrong key, or the row was altered", key.ID, key.KEKID), err)
+		return nil, errors.Join(fmt.Errorf("keys: key %s does not open under key-encryption key %q: wrong key, or the row was altered", name, kek), err)
 	}
 	return plain, nil
+}
+
+// openRing opens a key of the ring.
+func (v *vault) openRing(key *signet.Key) ([]byte, error) {
+	return v.open(string(key.ID), key.KEKID, ringBinding(key), key.Sealed)
+}
+
+// openRecord opens the key of a record.
+func (v *vault) openRecord(key *signet.SealedKey) ([]byte, error) {
+	return v.open(key.Credential(), key.KEKID, recordBinding(key), key.Sealed)
 }
