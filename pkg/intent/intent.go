@@ -1,0 +1,82 @@
+package intent
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/signet-auth/signet/pkg/signet"
+	"github.com/signet-auth/signet/pkg/web"
+)
+
+const (
+	// Scope is what an access token needs to call here.
+	Scope = "intents"
+	// ValidateAny is the scope of a client's own token, or the global permission of a role, that opens the intents of
+	// every account: hosted payment pages have it.
+	ValidateAny = "intents:validate-any"
+
+	defaultIssuer   = "signet"
+	defaultLifetime = 15 * time.Minute
+)
+
+// Options is what the room needs. All fields but Issuer, Audiences and Mounts are required.
+type Options struct {
+	Callers  Callers
+	Devices  Devices
+	Accounts Accounts
+	Keys     Keys
+	Signer   Signer
+	Spent    Spent
+	Roles    Roles
+	Failures Failures
+	Traffic  Traffic
+	// HashKeys hash device passwords.
+	HashKeys func() signet.HashKeys
+	// Issuer is the iss of intents; "": signet.
+	Issuer string
+	// Audiences are the intents that may be made; nil: PaymentPage, CreateWalletPage, EditWalletPage.
+	Audiences []string
+	// Mounts are further path prefixes ("/v3") under which the endpoints answer.
+	Mounts []string
+	Now    func() time.Time
+}
+
+// Intent is the room.
+type Intent struct {
+	o Options
+}
+
+// New checks the options.
+func New(o Options) (*Intent, error) {
+	if o.Callers == nil || o.Devices == nil || o.Accounts == nil || o.Keys == nil || o.Signer == nil || o.Spent == nil ||
+		o.Roles == nil || o.Failures == nil || o.Traffic == nil || o.HashKeys == nil || o.Now == nil {
+		return nil, errors.New("intent: a required option is missing")
+	}
+	if o.Issuer == "" {
+		o.Issuer = defaultIssuer
+	}
+	if o.Audiences == nil {
+		o.Audiences = []string{"PaymentPage", "CreateWalletPage", "EditWalletPage"}
+	}
+	if len(o.Audiences) == 0 || slices.Contains(o.Audiences, "") {
+		return nil, errors.New("intent: Audiences must not be empty, nor have an empty member")
+	}
+	o.Audiences, o.Mounts = slices.Clone(o.Audiences), slices.Clone(o.Mounts)
+	return &Intent{o: o}, nil
+}
+
+// Routes returns the two endpoints, at the document's paths and under every mount. Merchants' servers call them and
+// hosted pages' servers: no browser does, so there is no CORS.
+func (i *Intent) Routes() []web.Route {
+	var routes []web.Route
+	for _, mount := range append([]string{""}, i.o.Mounts...) {
+		route := func(name string, h http.HandlerFunc) web.Route {
+			return web.Route{Name: "intent-" + name + mount, Methods: []string{http.MethodPost},
+				Path: mount + "/payment/api/jwt/" + name, Class: web.ClassAPI, CORS: web.CORSNone, Handler: h}
+		}
+		routes = append(routes, route("create", i.create), route("validate", i.validate))
+	}
+	return routes
+}
