@@ -27,6 +27,8 @@ func (k *kit) refuse(x *exchange, r *http.Request, status int) {
 	message := refusals[status]
 	policy := &x.endpoint.policy
 	switch {
+	case x.endpoint.route.Refuse != nil:
+		x.endpoint.route.Refuse(x, r, status)
 	case policy.oauth:
 		code := "invalid_request"
 		switch status {

@@ -54,6 +54,9 @@ type Route struct {
 	Class   Class
 	CORS    CORS
 	Handler http.HandlerFunc
+	// Refuse writes the kit's own refusals on this route (413, 429, 500) in an error shape that is the endpoint's own; nil:
+	// the shape of the class. Retry-After is set before.
+	Refuse func(w http.ResponseWriter, r *http.Request, status int)
 }
 
 // policy is what a class means.
