@@ -23,6 +23,8 @@ const (
 	// accepted before the memory was lost can claim to be issued that much later than it was.
 	leadAssertion = 10 * time.Second
 	leadOther     = 60 * time.Second
+	// An encrypted PIN may carry a time five minutes ahead of ours (wire.md, 5).
+	leadPIN = 5 * time.Minute
 )
 
 // claimSource sets a missing or foreign epoch to the run id of this server and the caller's time, and returns the epoch
@@ -188,6 +190,8 @@ func lead(space string) time.Duration {
 	switch space {
 	case "assertion", "dpop":
 		return leadAssertion
+	case "pin":
+		return leadPIN
 	}
 	return leadOther
 }

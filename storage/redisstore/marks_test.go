@@ -32,7 +32,9 @@ func TestMarksOnNewRedis(t *testing.T) {
 		{"proof, later", "dpop", 11 * time.Second, ""},
 		{"signed request, leading clock", "hmac", 60 * time.Second, signet.CodeUnavailable},
 		{"signed request, later", "hmac", 61 * time.Second, ""},
-		{"a space nobody named gets the longest lead", "other", 60 * time.Second, signet.CodeUnavailable},
+		{"encrypted PIN, leading clock", "pin", 5 * time.Minute, signet.CodeUnavailable},
+		{"encrypted PIN, later", "pin", 5*time.Minute + time.Second, ""},
+		{"a space nobody named gets the lead of a signed request", "other", 60 * time.Second, signet.CodeUnavailable},
 		{"no time at all", "assertion", -1 << 62, signet.CodeUnavailable},
 	} {
 		mark := freshMark(clock.Now(), c.name, c.issued)
