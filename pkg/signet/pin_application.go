@@ -26,8 +26,11 @@ type PINApplicationMetadata struct {
 	FixedIV string `json:"fixed_iv,omitempty"`
 	// CheckNonce switches the single-use check on for CBC and ECB; it is always on for the others.
 	CheckNonce bool `json:"check_nonce,omitempty"`
-	// AllowedNetworks are CIDRs; empty: all. ECB needs them.
+	// AllowedNetworks are CIDRs; empty: all. ECB needs them, or TLSClientCertificate.
 	AllowedNetworks []string `json:"allowed_networks,omitempty"`
+	// TLSClientCertificate is the SHA-256 thumbprint (base64url) of the client certificate that must come with a request;
+	// "": none need.
+	TLSClientCertificate string `json:"tls_client_certificate,omitempty"`
 	// ModeEnds is the date after which a mode for existing callers is refused; ECB needs it.
 	ModeEnds *time.Time `json:"mode_ends,omitempty"`
 	// ExecTime: "" (seconds with fraction) or "integer".

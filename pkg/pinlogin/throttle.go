@@ -1,0 +1,226 @@
+package pinlogin
+
+import (
+	"context"
+	"encoding/hex"
+	"net/netip"
+	"time"
+
+	"github.com/signet-auth/signet/pkg/signet"
+	"github.com/signet-auth/signet/pkg/web"
+)
+
+// Limits of wrong PINs within window. From a network of its own an application counts alone (limitOwn) and looks at none
+// of the others: whatever strangers do to its name or elsewhere, it gets in. Strangers share the three others.
+const (
+	window = 15 * time.Minute
+
+	limitOwn         = 5   // one name from a network of its own
+	limitNameNetwork = 5   // one name from one /24 or /64
+	limitNetwork     = 100 // all names from one /24 or /64 (PIN-04: one PIN, many names)
+	limitName        = 50  // one name from everywhere (PIN-04: one name, many networks)
+
+	// knownFor is how long an address counts as the application's own after a login from it.
+	knownFor = 30 * 24 * time.Hour
+	// A range shorter than these is much of the Internet, and no network of anybody's own.
+	ownBits4, ownBits6 = 8, 20
+	// localShare divides the limits while the shared counters are away: every node then counts alone.
+	localShare = 3
+	// releaseWithin is what taking a count back may cost beyond the login's own time.
+	releaseWithin = 250 * time.Millisecond
+)
+
+// counter is one limit that an attempt has to pass.
+type counter struct {
+	name  string // for alarms
+	key   string
+	limit int
+	// gives is true for a counter that takes its count back when a later one refuses: a network that is shut must not
+	// use up what a name has left.
+	gives bool
+}
+
+// counters lists the limits of an attempt, in order. Keys hold no name: counters live in a store that people look into.
+func (p *PINLogin) counters(ctx context.Context, a *attempt) []counter {
+	who := p.who(a.body.Username)
+	if place, ok := a.ownPlace(); ok {
+		a.own = true
+		return []counter{{name: "own", key: "pin:own:" + who + ":" + place, limit: limitOwn}}
+	}
+	near := neighbourhood(a.addr, 32, 64)
+	// Asked for names that do not exist, too: the work is the same.
+	if count, _, err := p.o.Attempts.Count(ctx, knownKey(who, near)); err == nil && count > 0 {
+		a.own = true
+		return []counter{{name: "own", key: "pin:own:" + who + ":" + near, limit: limitOwn}}
+	}
+	where := neighbourhood(a.addr, 24, 64)
+	return []counter{
+		{name: "name_network", key: "pin:name-network:" + who + ":" + where, limit: limitNameNetwork, gives: true},
+		{name: "network", key: "pin:network:" + where, limit: limitNetwork},
+		{name: "name", key: "pin:name:" + who, limit: limitName},
+	}
+}
+
+// who is a user name in counters.
+func (p *PINLogin) who(name string) string {
+	sum := p.o.Keys.HashKeys().Hash("pin-login\x00" + name).Sum
+	return hex.EncodeToString(sum[:16])
+}
+
+func knownKey(who, near string) string { return "pin:known:" + who + ":" + near }
+
+// ownPlace is the part of the application's allowed networks that an attempt comes from: the range, or in a wide one the
+// /24 or /64, so that one bad host does not shut a whole company out.
+func (a *attempt) ownPlace() (string, bool) {
+	if a.app == nil {
+		return "", false
+	}
+	prefix, ok := allowed(a.app.AllowedNetworks, a.addr)
+	if !ok {
+		return "", false
+	}
+	least, near := ownBits6, 64
+	if prefix.Addr().Is4() {
+		least, near = ownBits4, 24
+	}
+	if prefix.Bits() < least {
+		return "", false
+	}
+	if prefix.Bits() < near {
+		return neighbourhood(a.addr, 24, 64), true
+	}
+	return prefix.String(), true
+}
+
+// allowed returns the narrowest of the ranges that holds the address.
+func allowed(networks []string, addr netip.Addr) (found netip.Prefix, ok bool) {
+	addr = addr.Unmap().WithZone("")
+	for _, text := range networks {
+		prefix, err := netip.ParsePrefix(text)
+		if err == nil && prefix.Contains(addr) && (!ok || prefix.Bits() > found.Bits()) {
+			found, ok = prefix, true
+		}
+	}
+	return found, ok
+}
+
+// neighbourhood is the range of so many bits around an address.
+func neighbourhood(addr netip.Addr, bits4, bits6 int) string {
+	addr = addr.Unmap().WithZone("")
+	bits := bits6
+	if addr.Is4() {
+		bits = bits4
+	}
+	prefix, err := addr.Prefix(bits)
+	if err != nil {
+		return "none"
+	}
+	return prefix.String()
+}
+
+// reserve counts an attempt before anything secret is looked at, by atomic commands, so that parallel attempts cannot
+// pass together. The answer depends on counters alone, never on whether the name exists. While the shared store is away
+// local buckets decide, and logins go on.
+//
+// Attempts at one counter wait for each other on this node: an application that starts many instances at once has no
+// wrong PIN, and must not be refused for what is only in flight.
+func (p *PINLogin) reserve(ctx context.Context, a *attempt) error {
+	counters := p.counters(ctx, a)
+	leave, err := p.turns.enter(ctx, counters[0].key)
+	if err != nil {
+		return err
+	}
+	a.leave = leave
+	var giveBack []string
+	for _, c := range counters {
+		count, left, err := p.o.Attempts.Reserve(ctx, c.key, window)
+		if err != nil {
+			return p.reserveHere(ctx, a, counters, err)
+		}
+		if count > c.limit {
+			web.Note(ctx, "throttle", c.name)
+			p.giveBack(ctx, giveBack)
+			a.counted, a.wait = nil, max(left, time.Second)
+			p.alarm(ctx, a, c, count)
+			return throttled(c.name)
+		}
+		a.counted = append(a.counted, c.key)
+		if c.gives {
+			giveBack = append(giveBack, c.key)
+		}
+	}
+	return nil
+}
+
+// reserveHere counts on this node alone. What the shared counters took before they failed stays counted.
+func (p *PINLogin) reserveHere(ctx context.Context, a *attempt, counters []counter, cause error) error {
+	web.Note(ctx, "throttle", "local")
+	p.o.Log.WarnContext(ctx, "shared counters did not answer, counting here alone", "request_id", web.RequestID(ctx), "error", cause)
+	if a.wait = p.local.take(counters, p.o.Now()); a.wait > 0 {
+		return throttled("local")
+	}
+	for _, c := range counters {
+		a.counted = append(a.counted, c.key)
+	}
+	a.local = true
+	return nil
+}
+
+func throttled(counter string) error {
+	return &signet.Error{Code: signet.CodeTooMany, Reason: "throttled_" + counter}
+}
+
+// alarm records the one attempt in a window that passes a limit: counters are atomic, so that it is one on all nodes
+// together.
+func (p *PINLogin) alarm(ctx context.Context, a *attempt, c counter, count int) {
+	if count != c.limit+1 {
+		return
+	}
+	event := p.event(a.r, signet.EventCredentialsThrottled, a.app, "pin_"+c.name)
+	event.Target = "network:" + neighbourhood(a.addr, 24, 64)
+	p.o.Log.WarnContext(ctx, "wrong PINs have reached a limit", "request_id", event.RequestID, "limit", c.name, "network", event.Target)
+	if err := p.o.Events.Record(ctx, event); err != nil {
+		// The refusal stands without it.
+		p.o.Log.ErrorContext(ctx, "event not recorded", "request_id", event.RequestID, "kind", event.Kind, "error", err)
+	}
+}
+
+// settle takes the count of an attempt back that nobody decided: a full pool, a store that is away. A refusal stays.
+func (p *PINLogin) settle(ctx context.Context, a *attempt, err error) {
+	if status := answers(signet.CodeOf(err)).status; status >= 500 {
+		p.release(ctx, a)
+	}
+}
+
+// release takes an attempt back: it was right, or it was never looked at. That the login ran out of time, or that its
+// caller has gone, is no reason to count it.
+func (p *PINLogin) release(ctx context.Context, a *attempt) {
+	if a.local {
+		p.local.give(a.counted)
+		return
+	}
+	p.giveBack(ctx, a.counted)
+}
+
+func (p *PINLogin) giveBack(ctx context.Context, keys []string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseWithin)
+	defer cancel()
+	for _, key := range keys {
+		if err := p.o.Attempts.Release(ctx, key); err != nil {
+			web.Note(ctx, "throttle", "not_released")
+			return
+		}
+	}
+}
+
+// remember marks an address as the application's own after a login from it. Failing to remember is no failure of the
+// login: the next one is counted with strangers.
+func (p *PINLogin) remember(ctx context.Context, a *attempt) {
+	if a.own || !a.addr.IsValid() {
+		return
+	}
+	key := knownKey(p.who(a.body.Username), neighbourhood(a.addr, 32, 64))
+	if _, _, err := p.o.Attempts.Reserve(ctx, key, knownFor); err != nil {
+		web.Note(ctx, "throttle", "not_remembered")
+	}
+}
