@@ -20,8 +20,8 @@ type presented struct {
 	scope  signet.Scope
 	opaque bool
 	// Set by liveAccess.
-	client *signet.Client
-	user   *signet.User // nil: the client acts for itself
+	client *signet.Client // nil: none took part
+	user   *signet.User   // nil: no person stands behind it
 }
 
 func invalidToken(reason string) error { return signet.NewError(signet.CodeInvalidToken, "", reason) }
@@ -34,9 +34,15 @@ func (s *Server) readAccess(ctx context.Context, raw string) (*presented, error)
 	}
 	var p *presented
 	var err error
-	if strings.HasPrefix(raw, "sgt_") {
+	switch {
+	case strings.HasPrefix(raw, "sgt_"):
 		p, err = s.readOpaque(ctx, raw)
-	} else {
+	case strings.Count(raw, ".") == jweDots:
+		var inner string
+		if inner, err = s.openEncrypted(ctx, raw); err == nil {
+			p, err = s.readJWT(inner)
+		}
+	default:
 		p, err = s.readJWT(raw)
 	}
 	if err != nil {
@@ -66,15 +72,21 @@ func (s *Server) readJWT(raw string) (*presented, error) {
 		return nil, invalidToken("token_claims")
 	}
 	c := &p.claims
-	if c.Issuer != s.Issuer || c.ID == "" || c.ClientID == "" || c.Subject == "" {
+	// A client is missing only where a biller or an API key vouched.
+	principal := principalOf(c.Subject)
+	if c.Issuer != s.Issuer || c.ID == "" || c.Subject == "" || c.ClientID == "" && principal == "" || c.GrantID != "" && principal != "" {
 		return nil, invalidToken("token_claims")
 	}
 	p.facts = signet.TokenFacts{
 		TokenID: c.ID, GrantID: c.GrantID, SessionID: c.SessionID, ClientID: c.ClientID, KeyID: kid,
+		Principal: principal, Credential: c.Credential,
 		IssuedAt: time.Unix(c.IssuedAt, 0).UTC(), Offline: c.GrantID != "" && c.SessionID == "",
 	}
 	if c.GrantID != "" {
 		p.facts.UserID = signet.UserID(c.Subject)
+		if c.carries() {
+			p.facts.Principal = signet.PrincipalAccounts + c.Subject
+		}
 	}
 	p.scope = strings.Fields(c.Scope)
 	return p, nil
@@ -114,11 +126,16 @@ func (s *Server) liveAccess(ctx context.Context, raw string) (*presented, error)
 	if err != nil {
 		return nil, err
 	}
-	if p.client, err = s.Records.Client(ctx, p.claims.ClientID); err != nil {
-		return nil, gone(err, "client_gone")
+	if p.claims.ClientID != "" {
+		if p.client, err = s.Records.Client(ctx, p.claims.ClientID); err != nil {
+			return nil, gone(err, "client_gone")
+		}
+		if p.client.Disabled() || !issuedAfter(p.facts.IssuedAt, p.client.NotBefore) {
+			return nil, invalidToken("client_disabled")
+		}
 	}
-	if p.client.Disabled() || !issuedAfter(p.facts.IssuedAt, p.client.NotBefore) {
-		return nil, invalidToken("client_disabled")
+	if err := s.livePrincipal(ctx, p); err != nil {
+		return nil, err
 	}
 	if p.facts.UserID != "" {
 		if p.user, err = s.Records.User(ctx, p.facts.UserID); err != nil {
@@ -136,6 +153,37 @@ func (s *Server) liveAccess(ctx context.Context, raw string) (*presented, error)
 		return nil, invalidToken("token_revoked")
 	}
 	return p, nil
+}
+
+// livePrincipal checks the biller or API key that vouched, or the memberships that the token carries.
+func (s *Server) livePrincipal(ctx context.Context, p *presented) error {
+	switch principal := p.facts.Principal; {
+	case principal == "":
+		return nil
+	case p.claims.carries():
+		if s.Accounts == nil {
+			return nil
+		}
+		members, err := s.Accounts.Memberships(ctx, p.facts.UserID)
+		if err != nil {
+			return err
+		}
+		if !issuedAfter(p.facts.IssuedAt, members.ChangedAt) {
+			return invalidToken("memberships_changed")
+		}
+		return nil
+	case s.Principals == nil:
+		return invalidToken("principal_unknown")
+	default:
+		record, err := s.Principals.Principal(ctx, principal)
+		if err != nil {
+			return gone(err, "principal_gone")
+		}
+		if record.Disabled || !issuedAfter(p.facts.IssuedAt, record.NotBefore) {
+			return invalidToken("principal_disabled")
+		}
+		return nil
+	}
 }
 
 // issuedAfter compares in whole seconds, as iat is: a token of the second in which the limit fell is refused.

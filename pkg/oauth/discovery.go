@@ -96,7 +96,7 @@ func (s *Server) describe(algs []string) *metadata {
 		},
 		ResponseTypes:        []string{"code"},
 		ResponseModes:        answerModes(),
-		GrantTypes:           []string{signet.GrantAuthorizationCode, signet.GrantRefreshToken, signet.GrantClientCredentials},
+		GrantTypes:           s.grantTypes(),
 		SubjectTypes:         []string{"public"},
 		IDTokenAlgs:          defaultFirst(algs, "RS256"),
 		ACRValues:            acrValues(),
@@ -114,6 +114,18 @@ func (s *Server) describe(algs []string) *metadata {
 		PromptValues:         promptValues(),
 		UILocales:            []string{"en"},
 	}
+}
+
+// grantTypes are the grants that the table of the token endpoint knows.
+func (s *Server) grantTypes() (known []string) {
+	for _, name := range []string{
+		signet.GrantAuthorizationCode, signet.GrantRefreshToken, signet.GrantClientCredentials, signet.GrantHMACIdentity, signet.GrantTokenExchange,
+	} {
+		if _, ok := s.stepsOf(name); ok {
+			known = append(known, name)
+		}
+	}
+	return known
 }
 
 // defaultFirst puts the default of a client's record in front: readers that take the first take what they would get.

@@ -23,10 +23,22 @@ func (s *Server) event(ctx context.Context, kind signet.EventKind, client signet
 // event of an exchange also names the person and the grant, as far as they are known.
 func (s *Server) exchangeEvent(ctx context.Context, kind signet.EventKind, x *exchange) signet.Event {
 	var id signet.ClientID
-	if x.auth != nil {
+	switch {
+	case x.auth != nil:
 		id = x.auth.Client.ID
+	case x.client != nil:
+		id = x.client.ID
 	}
 	ev := s.event(ctx, kind, id)
+	if x.order != nil {
+		ev.Actor, ev.KeyID = x.order.Principal, x.order.Credential
+	} else if biller := x.params.Get("biller_id"); x.grantType == signet.GrantHMACIdentity && plainID(biller) {
+		// Claimed, not proven: whom somebody tried to pass for.
+		ev.Target = signet.PrincipalBiller + biller
+		if kid := x.params.Get("hmac_kid"); plainID(kid) {
+			ev.KeyID = kid
+		}
+	}
 	if x.grant != nil {
 		ev.UserID, ev.Target = x.grant.UserID, string(x.grant.ID)
 	}
@@ -36,7 +48,12 @@ func (s *Server) exchangeEvent(ctx context.Context, kind signet.EventKind, x *ex
 // issued records an answer of the token endpoint.
 func (s *Server) issued(ctx context.Context, x *exchange) {
 	ev := s.exchangeEvent(ctx, signet.EventTokenIssued, x)
-	ev.KeyID, ev.Reason = string(x.access.keyID), x.grantType
+	ev.Reason = x.grantType
+	if x.order == nil {
+		ev.KeyID = string(x.access.keyID)
+	} else {
+		web.Note(ctx, "principal", x.order.Principal)
+	}
 	if ev.Target == "" {
 		ev.Target = string(x.access.id)
 	}
@@ -50,6 +67,20 @@ func (s *Server) refused(ctx context.Context, x *exchange, err error) {
 	ev.Reason = reasonOf(err)
 	s.noteFault(ctx, err)
 	s.Events.Traffic(ev)
+}
+
+// plainID reports whether text may stand in an event as a name that a caller sent.
+func plainID(text string) bool {
+	if text == "" || len(text) > 64 {
+		return false
+	}
+	for i := range len(text) {
+		c := text[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.' {
+			return false
+		}
+	}
+	return true
 }
 
 // reasonOf is the reason of err, or its code.

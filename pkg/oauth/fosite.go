@@ -14,6 +14,7 @@ import (
 	"github.com/ory/fosite/token/hmac"
 
 	"github.com/signet-auth/signet/pkg/keys"
+	"github.com/signet-auth/signet/pkg/signet"
 )
 
 // fositeConfig answers fosite's questions. Every field of fosite.Config that its getters would fill in at first use is
@@ -28,7 +29,7 @@ type fositeConfig struct {
 // once sent is enforced whatever this says (code.go).
 func (*fositeConfig) GetEnforcePKCE(ctx context.Context) bool {
 	p := proofOf(ctx)
-	return p == nil || p.client.PKCERequired()
+	return p == nil || p.client == nil || p.client.PKCERequired()
 }
 
 // GetRefreshTokenScopes tells fosite whether a refresh token is issued: no scope needed when the edge decided so, else
@@ -105,6 +106,7 @@ func newFosite(o *Options) (*fosite.Fosite, *codeStrategy) {
 			HandleHelper: &foauth2.HandleHelper{AccessTokenStrategy: access, AccessTokenStorage: store, Config: config},
 			Config:       config,
 		},
+		vouchedHandler{signet.GrantHMACIdentity}, vouchedHandler{signet.GrantTokenExchange},
 	}
 	return &fosite.Fosite{Store: store, Config: config}, codes
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/signet-auth/signet/pkg/web"
 )
 
-// introspection is RFC 7662 §2.2, only its standard members. The zero value is all that anybody learns of a token that
+// introspection is RFC 7662 §2.2, only its standard members, and those of the contracts that have their own. The zero value is all that anybody learns of a token that
 // is unknown, expired, taken back, or not theirs to ask about.
 type introspection struct {
 	Active    bool            `json:"active"`
@@ -24,6 +24,7 @@ type introspection struct {
 	Audience  audience        `json:"aud,omitempty"`
 	Issuer    string          `json:"iss,omitempty"`
 	ID        signet.TokenID  `json:"jti,omitempty"`
+	signet.OrderClaims
 }
 
 // introspect is POST /introspect (RFC 7662).
@@ -80,6 +81,9 @@ func (s *Server) introspectToken(ctx context.Context, x *exchange, raw string) (
 	if strings.HasPrefix(raw, refreshPrefix) {
 		return s.introspectRefresh(ctx, x, raw)
 	}
+	if s.mayBeAPIKey(raw) {
+		return s.introspectAPIKey(ctx, x, raw)
+	}
 	p, err := s.liveAccess(ctx, raw)
 	switch {
 	case signet.CodeOf(err) == signet.CodeInvalidToken:
@@ -91,11 +95,48 @@ func (s *Server) introspectToken(ctx context.Context, x *exchange, raw string) (
 	}
 	c := &p.claims
 	answer := introspection{
-		Active: true, Scope: c.Scope, ClientID: c.ClientID, TokenType: orDefault(p.client.TokenType, "Bearer"),
+		Active: true, Scope: c.Scope, ClientID: c.ClientID, TokenType: tokenType(p.client),
 		ExpiresAt: c.ExpiresAt, IssuedAt: c.IssuedAt, Subject: c.Subject, Audience: c.Audience, Issuer: s.Issuer, ID: c.ID,
+		OrderClaims: c.OrderClaims,
 	}
 	if p.user != nil {
 		answer.Username = p.user.Username
+	}
+	return answer, nil
+}
+
+// mayBeAPIKey reports whether raw can be nothing but an API key: one of our form, or of an old system's. Tokens have
+// their own forms.
+func (s *Server) mayBeAPIKey(raw string) bool {
+	if s.APIKeys == nil || len(raw) > maxTokenBytes {
+		return false
+	}
+	if strings.HasPrefix(raw, "sgt_") {
+		return strings.HasPrefix(raw, "sgt_"+string(signet.SecretAPIKey)+"_")
+	}
+	dots := strings.Count(raw, ".")
+	return !strings.HasPrefix(raw, "eyJ") || dots != 2 && dots != jweDots
+}
+
+// introspectAPIKey answers resource servers about an API key. Nobody else may ask: a key belongs to no client.
+func (s *Server) introspectAPIKey(ctx context.Context, x *exchange, raw string) (introspection, error) {
+	if !x.client.Introspect {
+		return introspection{}, nil
+	}
+	facts, err := s.APIKeys.APIKeyFacts(ctx, raw)
+	switch code := signet.CodeOf(err); {
+	case code == signet.CodeUnavailable || code == signet.CodeInternal || code == signet.CodeTooMany:
+		return introspection{}, err
+	case err != nil:
+		return introspection{}, nil
+	}
+	key := facts.Key
+	answer := introspection{
+		Active: true, Scope: signet.Scope(facts.Permissions).String(), Subject: key.Principal(), Issuer: s.Issuer,
+		OrderClaims: signet.OrderClaims{Account: key.AccountID, Role: key.Role},
+	}
+	if key.ExpiresAt != nil {
+		answer.ExpiresAt = key.ExpiresAt.Unix()
 	}
 	return answer, nil
 }
@@ -120,7 +161,7 @@ func (s *Server) introspectRefresh(ctx context.Context, x *exchange, raw string)
 	if err != nil {
 		return introspection{}, err
 	}
-	if !mayIntrospect(x.client, owner.ID) || state.Token.UsedAt != nil || !owner.MayUse(signet.GrantRefreshToken) {
+	if !mayIntrospect(x.client, owner.ID) || state.Token.UsedAt != nil || !mayRefresh(owner) || idledOut(owner, &state.Token, x.now) {
 		return introspection{}, nil
 	}
 	probe := &exchange{now: x.now, client: owner, grant: &state.Grant}
@@ -133,7 +174,7 @@ func (s *Server) introspectRefresh(ctx context.Context, x *exchange, raw string)
 	g := &state.Grant
 	return introspection{
 		Active: true, Scope: g.Scope.String(), ClientID: owner.ID, Username: probe.user.Username,
-		ExpiresAt: g.ExpiresAt.Unix(), IssuedAt: state.Token.CreatedAt.Unix(), Subject: string(g.UserID), Issuer: s.Issuer,
+		ExpiresAt: refreshEnd(owner, g, state.Token.CreatedAt).Unix(), IssuedAt: state.Token.CreatedAt.Unix(), Subject: string(g.UserID), Issuer: s.Issuer,
 	}, nil
 }
 

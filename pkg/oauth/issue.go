@@ -25,9 +25,11 @@ type mint struct {
 
 // order is what the mint is asked for: who, for whom, what, for how long. All of it has been checked.
 type order struct {
-	client   *signet.Client
-	grant    *signet.Grant // nil: the client acts for itself
-	user     *signet.User  // nil with grant
+	client   *signet.Client      // nil: none took part
+	grant    *signet.Grant       // nil: the client acts for itself, or vouched is set
+	user     *signet.User        // nil with grant
+	members  *signet.Memberships // that the token carries; nil: none
+	vouched  *signet.TokenOrder  // of a principal that is no client and no person
 	scope    signet.Scope
 	audience []string
 	now      time.Time
@@ -50,7 +52,7 @@ type accessClaims struct {
 	Issuer    string           `json:"iss"`
 	Subject   string           `json:"sub"`
 	Audience  audience         `json:"aud"`
-	ClientID  signet.ClientID  `json:"client_id"`
+	ClientID  signet.ClientID  `json:"client_id,omitempty"` // none where no client took part (vouched.go)
 	Scope     string           `json:"scope,omitempty"`
 	IssuedAt  int64            `json:"iat"`
 	ExpiresAt int64            `json:"exp"`
@@ -62,6 +64,10 @@ type accessClaims struct {
 	GrantID   signet.GrantID   `json:"gid,omitempty"`
 	// UserInfo names what the claims parameter asked of the UserInfo endpoint, so that it needs no look at the grant.
 	UserInfo []string `json:"userinfo_claims,omitempty"`
+	// Credential is the key that vouched, so that the token can be taken back by it.
+	Credential string `json:"cred,omitempty"`
+	signet.OrderClaims
+	membershipClaims
 }
 
 // audience is aud: a string when there is one, an array when there are more (RFC 7519 §4.1.3).
@@ -93,10 +99,38 @@ func (a *audience) UnmarshalJSON(raw []byte) error {
 // subject is the sub claim. What a caller may choose freely never becomes a bare sub: a client that acts for itself is
 // client:{id}, so that no client id can pass for a person (RFC 9068 §5, RFC 9700 §4.15).
 func (o *order) subject() string {
-	if o.grant == nil {
+	switch {
+	case o.vouched != nil:
+		return o.vouched.Subject
+	case o.grant == nil:
 		return clientSubject(o.client.ID)
 	}
 	return string(o.grant.UserID)
+}
+
+// clientID is the client that took part, "" when none did.
+func (o *order) clientID() signet.ClientID {
+	if o.client == nil {
+		return ""
+	}
+	return o.client.ID
+}
+
+// opaque reports whether the access token is a random one: by the client's record, and always in PIN login (wire.md, 5).
+func (o *order) opaque() bool {
+	return o.client != nil && o.vouched == nil && opaqueFor(o.client)
+}
+
+func opaqueFor(client *signet.Client) bool {
+	return client.AccessTokenFormat == "opaque" || client.MayUse(signet.GrantPIN)
+}
+
+// alg is the signature of a JWT access token (design.md, decision 3).
+func (o *order) alg() string {
+	if o.client == nil || o.vouched != nil {
+		return signet.AlgES256
+	}
+	return orDefault(o.client.AccessTokenAlg, signet.AlgES256)
 }
 
 func clientSubject(id signet.ClientID) string { return "client:" + string(id) }
@@ -109,7 +143,7 @@ func (m *mint) access(o *order) (accessToken, error) {
 		out.expiresAt = o.grant.ExpiresAt
 	}
 	claims := accessClaims{
-		Issuer: m.issuer, Subject: o.subject(), Audience: o.audience, ClientID: o.client.ID, Scope: o.scope.String(),
+		Issuer: m.issuer, Subject: o.subject(), Audience: o.audience, ClientID: o.clientID(), Scope: o.scope.String(),
 		IssuedAt: out.issuedAt.Unix(), ExpiresAt: out.expiresAt.Unix(), ID: out.id,
 	}
 	if g := o.grant; g != nil {
@@ -125,15 +159,26 @@ func (m *mint) access(o *order) (accessToken, error) {
 			claims.UserInfo = userInfoNames(o.client, requested)
 		}
 	}
-	if o.client.AccessTokenFormat == "opaque" {
+	if o.opaque() {
 		m.opaque(o, &claims, &out)
 		return out, nil
+	}
+	if v := o.vouched; v != nil {
+		claims.AMR, claims.Credential, claims.OrderClaims = v.AMR, v.Credential, v.Claims
+	}
+	if o.members != nil {
+		claims.membershipClaims = carried(o.members)
 	}
 	payload, err := json.Marshal(&claims)
 	if err != nil {
 		return accessToken{}, signet.Internal(err)
 	}
-	out.text, out.keyID, err = m.keys.Sign(orDefault(o.client.AccessTokenAlg, "ES256"), typAccess, payload)
+	if out.text, out.keyID, err = m.keys.Sign(o.alg(), typAccess, payload); err != nil {
+		return accessToken{}, err
+	}
+	if o.vouched != nil && o.vouched.Recipient != nil {
+		out.text, err = m.keys.Encrypt(o.vouched.Recipient, out.text)
+	}
 	return out, err
 }
 
@@ -218,6 +263,9 @@ func (o *Options) stamp() time.Time { return o.Now().UTC().Truncate(time.Microse
 
 // access is the life of an access token of client: of a person's when user, else of the client's own.
 func (l Lifetimes) access(client *signet.Client, user bool) time.Duration {
+	if client.MayUse(signet.GrantPIN) {
+		return client.AccessTokenLifetime.Or(signet.PINAccess)
+	}
 	if user {
 		return client.AccessTokenLifetime.Or(l.AccessToken)
 	}

@@ -15,7 +15,7 @@ func (s *Server) MachineToken(ctx context.Context, raw, audience string) (*signe
 	if err != nil {
 		return nil, err
 	}
-	if p.claims.GrantID != "" || p.facts.UserID != "" || p.claims.Subject != clientSubject(p.client.ID) {
+	if p.client == nil || p.claims.GrantID != "" || p.facts.UserID != "" || p.claims.Subject != clientSubject(p.client.ID) {
 		return nil, invalidToken("token_of_a_person")
 	}
 	if audience == "" || !slices.Contains(p.claims.Audience, audience) {

@@ -54,6 +54,52 @@ type RefreshTokens interface {
 	RotateRefreshToken(ctx context.Context, old signet.SecretHash, successor *signet.RefreshToken, now time.Time) (rotated bool, err error)
 }
 
+// GrantStarter begins grants that no browser stands behind.
+type GrantStarter interface {
+	// InsertGrant writes a grant without a code, under the conditions of IssueCode.
+	InsertGrant(ctx context.Context, grant *signet.Grant) error
+}
+
+// Identities proves billers' signed identities (pkg/exchange). ProveIdentity checks the biller, the HMAC, the client that
+// proved itself beside it, scope and resource; it consumes the replay mark as its last step. Errors: CodeInvalidGrant
+// (whatever was wrong with the credential), CodeInvalidScope, CodeInvalidTarget, CodeInvalidClient,
+// CodeUnauthorizedClient, CodeTooMany, CodeUnavailable.
+type Identities interface {
+	ProveIdentity(ctx context.Context, req signet.IdentityRequest) (*signet.TokenOrder, error)
+}
+
+// APIKeys proves API keys (pkg/account). Errors: CodeInvalidGrant or CodeInvalidToken (whatever was wrong with the key),
+// CodeInvalidScope, CodeInvalidTarget, CodeTooMany, CodeUnavailable.
+type APIKeys interface {
+	ProveAPIKey(ctx context.Context, req signet.APIKeyRequest) (*signet.TokenOrder, error)
+	// APIKeyFacts tells of a live key; CodeInvalidToken or CodeNotFound for every other text.
+	APIKeyFacts(ctx context.Context, raw string) (*signet.APIKeyFacts, error)
+}
+
+// Principals finds billers and API keys as far as tokens need to know them; at most 1 s stale.
+// Errors: CodeNotFound, CodeUnavailable.
+type Principals interface {
+	Principal(ctx context.Context, id string) (*signet.Principal, error)
+}
+
+// Billers finds the client of a biller, which may take back the biller's tokens. Errors: CodeNotFound, CodeUnavailable.
+type Billers interface {
+	Biller(ctx context.Context, id signet.BillerID) (*signet.Biller, error)
+}
+
+// Accounts tells what a user is a member of; at most 1 s stale. Error: CodeUnavailable.
+type Accounts interface {
+	Memberships(ctx context.Context, user signet.UserID) (*signet.Memberships, error)
+}
+
+// ResourceServers finds the records whose private key signet holds. ResourceServer is at most 1 s stale.
+// Errors: CodeNotFound, CodeUnavailable.
+type ResourceServers interface {
+	ResourceServer(ctx context.Context, id string) (*signet.ResourceServer, error)
+	// ListResourceServers returns the records after an id, by id.
+	ListResourceServers(ctx context.Context, after string, limit int) ([]signet.ResourceServer, error)
+}
+
 // Browser is who sits at the browser: implemented by pkg/login.
 type Browser interface {
 	// Session returns the live session of the request's cookie, nil when there is none. Error: CodeUnavailable.

@@ -8,12 +8,16 @@ import (
 	"github.com/signet-auth/signet/pkg/signet"
 )
 
-// principals is the one check of everybody a token would speak for, used by every grant: client, grant, user, scope.
+// principals is the one check of everybody a token would speak for, used by every grant: client, biller or API key, grant,
+// user, scope.
 // The session stands in the grant: ending a session revokes its grants except the offline ones, in one transaction.
 // Errors: CodeInvalidClient, CodeInvalidGrant, CodeUnavailable.
 func (s *Server) principals(ctx context.Context, x *exchange) error {
-	if x.client.Disabled() {
+	if x.client != nil && x.client.Disabled() {
 		return signet.NewError(signet.CodeInvalidClient, "", "client_disabled")
+	}
+	if x.order != nil {
+		return s.vouched(ctx, x)
 	}
 	if x.grant == nil {
 		return nil
@@ -37,7 +41,8 @@ func (s *Server) principals(ctx context.Context, x *exchange) error {
 		return invalidGrant(reason)
 	}
 	x.user = user
-	return nil
+	x.members, err = s.membersFor(ctx, x)
+	return err
 }
 
 // userFault says why something that was begun for user at that time no longer counts, "" when it does.
@@ -56,15 +61,24 @@ func userFault(user *signet.User, begun time.Time) string {
 // after reports whether at is later than the limit; the zero limit limits nothing.
 func after(at, limit time.Time) bool { return limit.IsZero() || at.After(limit) }
 
-// validFrom is the iat of what is minted: now, or the first whole second that no revocation of the client or the user
-// covers. iat has whole seconds and a revocation takes back the second in which it fell, rounded up; without this a login
+// validFrom is the iat of what is minted: now, or the first whole second that no revocation of the client, the user, the
+// biller or API key, or the memberships that the token carries covers. iat has whole seconds and a revocation takes back the second in which it fell, rounded up; without this a login
 // right after a password change would yield a token that is dead for its whole life. It is at most two seconds ahead,
 // well inside the leeway of verifiers.
 func (x *exchange) validFrom() time.Time {
 	from := x.now
-	limits := []time.Time{x.client.NotBefore}
+	var limits []time.Time
+	if x.client != nil {
+		limits = append(limits, x.client.NotBefore)
+	}
 	if x.user != nil {
 		limits = append(limits, x.user.NotBefore)
+	}
+	if x.principal != nil {
+		limits = append(limits, x.principal.NotBefore)
+	}
+	if x.members != nil {
+		limits = append(limits, x.members.ChangedAt)
 	}
 	for _, limit := range limits {
 		if limit.IsZero() || limit.After(x.now) {

@@ -58,8 +58,14 @@ func (c *provenClient) GetRedirectURIs() []string {
 	return nil
 }
 
-// GetGrantTypes implements fosite.Client.
-func (c *provenClient) GetGrantTypes() fosite.Arguments { return c.client.GrantTypes }
+// GetGrantTypes implements fosite.Client. A PIN application's client refreshes by RefreshGrant alone; at /token it was
+// refused before fosite is asked.
+func (c *provenClient) GetGrantTypes() fosite.Arguments {
+	if c.client.MayUse(signet.GrantPIN) {
+		return append(fosite.Arguments{signet.GrantRefreshToken}, c.client.GrantTypes...)
+	}
+	return c.client.GrantTypes
+}
 
 // GetResponseTypes implements fosite.Client: signet has the code flow alone.
 func (*provenClient) GetResponseTypes() fosite.Arguments { return fosite.Arguments{"code"} }

@@ -70,12 +70,15 @@ func (s *Server) prepareRefresh(ctx context.Context, x *exchange) error {
 	if _, ok := signet.ParseSecret(signet.SecretRefresh, raw); !ok {
 		return invalidGrant("refresh_token_malformed")
 	}
-	state, err := s.RefreshTokens.RefreshToken(ctx, s.Keys.HashKeys().Candidates(raw))
+	state, err := x.shown, error(nil)
+	if state == nil {
+		state, err = s.findRefresh(ctx, raw)
+	}
 	switch {
-	case errors.Is(err, signet.ErrNotFound):
-		return invalidGrant("refresh_token_unknown")
 	case err != nil:
 		return err
+	case state == nil:
+		return invalidGrant("refresh_token_unknown")
 	}
 	// RFC 6749 §6, §10.4: bound to the client. A stranger's attempt revokes nothing.
 	if state.Token.ClientID != x.client.ID || state.Grant.ClientID != x.client.ID {
@@ -89,6 +92,9 @@ func (s *Server) prepareRefresh(ctx context.Context, x *exchange) error {
 	if err := v.err(); err != nil {
 		return err
 	}
+	if v == verdictFresh && idledOut(x.client, &state.Token, x.now) {
+		return invalidGrant("refresh_token_idle")
+	}
 	if x.scope, err = narrowed(x.grant.Scope, x.params.Get("scope")); err != nil {
 		return err
 	}
@@ -98,6 +104,34 @@ func (s *Server) prepareRefresh(ctx context.Context, x *exchange) error {
 		return nil
 	}
 	return s.computeSuccessor(x, raw, v)
+}
+
+// mayRefresh reports whether the client's tokens can be refreshed: at /token, or by RefreshGrant.
+func mayRefresh(client *signet.Client) bool {
+	return client.MayUse(signet.GrantRefreshToken) || client.MayUse(signet.GrantPIN)
+}
+
+// idleLimit is how long an unspent refresh token of the client lives; 0: as long as its grant.
+func idleLimit(client *signet.Client) time.Duration {
+	if client.MayUse(signet.GrantPIN) {
+		return client.RefreshTokenIdle.Or(signet.PINIdle)
+	}
+	return client.RefreshTokenIdle.Duration()
+}
+
+// idledOut reports whether an unspent refresh token was left alone for too long. Without rotation it is as old as the
+// grant, so that the limit is absolute there.
+func idledOut(client *signet.Client, token *signet.RefreshToken, now time.Time) bool {
+	limit := idleLimit(client)
+	return limit > 0 && !now.Before(token.CreatedAt.Add(limit))
+}
+
+// refreshEnd is when an unspent refresh token ends: with its grant, or before that when it is left alone.
+func refreshEnd(client *signet.Client, grant *signet.Grant, created time.Time) time.Time {
+	if limit := idleLimit(client); limit > 0 && created.Add(limit).Before(grant.ExpiresAt) {
+		return created.Add(limit)
+	}
+	return grant.ExpiresAt
 }
 
 // narrowed is the scope of the access token: what was asked for, which must be within the grant (RFC 6749 §6). The

@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -48,11 +49,29 @@ func (s *Server) revokeToken(ctx context.Context, x *exchange, raw string) error
 		return nil
 	case err != nil:
 		return err
-	case p.claims.ClientID != x.client.ID:
-		return nil
+	}
+	if owner, err := s.ownsToken(ctx, x.client, p); err != nil || !owner {
+		return err
 	}
 	ev := s.exchangeEvent(ctx, signet.EventTokenRevoked, x)
 	ev.UserID, ev.Target, ev.Reason = p.facts.UserID, string(p.facts.TokenID), "revoked_by_client"
 	web.Note(ctx, "reason", ev.Reason)
 	return s.Revocation.RevokeToken(ctx, p.facts, time.Unix(p.claims.ExpiresAt, 0).UTC(), ev.Reason, ev)
+}
+
+// ownsToken reports whether the client may take the token back: it was issued to it, or it is the client of the biller
+// that vouched for it (wire.md, 3).
+func (s *Server) ownsToken(ctx context.Context, client *signet.Client, p *presented) (bool, error) {
+	if p.claims.ClientID == client.ID {
+		return true, nil
+	}
+	biller, ok := strings.CutPrefix(p.facts.Principal, signet.PrincipalBiller)
+	if !ok || s.Billers == nil {
+		return false, nil
+	}
+	record, err := s.Billers.Biller(ctx, signet.BillerID(biller))
+	if errors.Is(err, signet.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && record.ClientID == client.ID, err
 }

@@ -47,7 +47,7 @@ func (l Lifetimes) withDefaults() Lifetimes {
 	}
 }
 
-// Options is what the endpoints stand on. Everything but Lifetimes is required.
+// Options is what the endpoints stand on. Everything but Lifetimes is required, up to Contracts.
 type Options struct {
 	Issuer        string // scheme://host[:port][/path], no trailing slash, exactly as in every token
 	Records       Records
@@ -65,6 +65,18 @@ type Options struct {
 	Now           func() time.Time
 	Log           *slog.Logger
 	Lifetimes     Lifetimes
+	Contracts
+}
+
+// Contracts are the ports of the contracts beside OAuth. Each may be nil: then what needs it is not offered.
+type Contracts struct {
+	Identities      Identities      // the grant signet.GrantHMACIdentity
+	APIKeys         APIKeys         // the grant signet.GrantTokenExchange; API keys at /introspect
+	Principals      Principals      // required with Identities, APIKeys and for IssueToken
+	Billers         Billers         // a biller's client may revoke the biller's tokens
+	Accounts        Accounts        // the claim accounts in tokens of users
+	ResourceServers ResourceServers // encrypted tokens at /introspect, /revoke and Bearer
+	GrantStarter    GrantStarter    // StartGrant
 }
 
 // Server is the OAuth 2.0 and OpenID Connect endpoints. It is complete after New and safe for concurrent use.
@@ -75,6 +87,7 @@ type Server struct {
 	codes  *codeStrategy
 	// published is the metadata as it is sent, remade when the set of algorithms changes.
 	published atomic.Pointer[metadataBody]
+	held      heldKeys
 }
 
 // New checks the options and builds everything, fosite included: nothing is set up at the first request.
@@ -109,6 +122,7 @@ func (o *Options) check() error {
 	require(o.Pages != nil, "Pages")
 	require(o.Now != nil, "Now")
 	require(o.Log != nil, "Log")
+	require(o.Principals != nil || o.Identities == nil && o.APIKeys == nil, "Principals")
 	issuer, err := url.Parse(o.Issuer)
 	switch {
 	case err != nil || issuer.Scheme != "https" && issuer.Scheme != "http" || issuer.Host == "":

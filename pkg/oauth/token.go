@@ -21,31 +21,26 @@ type exchange struct {
 	now       time.Time
 	params    url.Values
 	auth      *clientauth.Result
-	client    *signet.Client // nil until it is proven
+	client    *signet.Client // nil until it is proven, and when none took part
 	grantType string
 
-	grant    *signet.Grant // nil: the client acts for itself
-	user     *signet.User  // nil with grant
-	scope    signet.Scope
-	audience []string
+	grant *signet.Grant // nil: the client acts for itself, or order is set
+	user  *signet.User  // nil with grant
+	// members is what the user's token carries of memberships; nil: nothing.
+	members *signet.Memberships
+	// order is what a room has proven of a principal that is no client and no person (vouched.go), and principal its state.
+	order     *signet.TokenOrder
+	principal *signet.Principal
+	scope     signet.Scope
+	audience  []string
 
 	code    *signet.AuthorizationCode // authorization_code only
 	refresh *refreshUse               // refresh_token only
+	shown   *signet.RefreshTokenState // the refresh token, when it was read already
 
 	access     accessToken
 	idToken    string
 	refreshOut signet.Secret // "" when none is issued
-}
-
-// tokenResponse is RFC 6749 §5.1, OIDC Core §3.1.3.3; jti is for clients whose document has it.
-type tokenResponse struct {
-	AccessToken  string `json:"access_token"`
-	TokenType    string `json:"token_type"`
-	ExpiresIn    int64  `json:"expires_in"`
-	RefreshToken string `json:"refresh_token,omitempty"`
-	Scope        string `json:"scope,omitempty"`
-	IDToken      string `json:"id_token,omitempty"`
-	JTI          string `json:"jti,omitempty"`
 }
 
 // token is POST /token.
@@ -72,33 +67,40 @@ func (s *Server) redeem(w http.ResponseWriter, r *http.Request, x *exchange) err
 	if x.grantType = x.params.Get("grant_type"); x.grantType == "" {
 		return signet.NewError(signet.CodeInvalidRequest, "The grant_type parameter is missing.", "grant_type_missing")
 	}
-	// 2. Which client is this?
-	if err := s.authenticate(w, r, x); err != nil {
+	steps, known := s.stepsOf(x.grantType)
+	// 2. Which client is this? Where another credential proves the request, a client may prove itself besides.
+	if steps.clientOptional && !presentsClient(r, x) {
+		web.RestrictOrigin(w, r, nil) // no client, no origin that may read the answer
+	} else if err := s.authenticate(w, r, x); err != nil {
 		return err
 	}
 	// 3. May it use the grant?
-	prepare, names, ok := s.grantSteps(x.grantType)
 	switch {
-	case !ok:
+	case !known:
 		return signet.NewError(signet.CodeUnsupportedGrantType, "", "grant_type_unknown")
-	case !x.client.MayUse(x.grantType):
+	case x.client != nil && !x.client.MayUse(x.grantType):
 		return s.notRegistered(r.Context(), x)
 	}
-	// 4. Our own checks of the code, the refresh token, the scope and the resource. A replay found here takes the
-	// grant back.
-	if err := prepare(r.Context(), x); err != nil {
-		return s.takeBack(r.Context(), x, err)
+	return x.subjectFault(s.fulfil(r.Context(), x, steps))
+}
+
+// fulfil is the rest of the list, the same for every way in: steps 4 to 7 of /token and of RefreshGrant.
+func (s *Server) fulfil(ctx context.Context, x *exchange, steps grantSteps) (err error) {
+	// 4. Our own checks of the code, the refresh token, the credential, the scope and the resource. A replay found here
+	// takes the grant back.
+	if err := steps.prepare(ctx, x); err != nil {
+		return s.takeBack(ctx, x, err)
 	}
 	if x.audience, err = s.targets(x); err != nil {
 		return err
 	}
 	// 5. Everyone whom the token would speak for is still there, and may.
-	if err := s.principals(r.Context(), x); err != nil {
+	if err := s.principals(ctx, x); err != nil {
 		return err
 	}
 	// 6. fosite's checks, never inside the transaction.
-	ctx := withProof(r.Context(), &proof{client: x.client, exchange: x})
-	request, err := s.fosite.NewAccessRequest(ctx, fositeRequest(ctx, x.params, names...), &session{})
+	ctx = withProof(ctx, &proof{client: x.client, exchange: x})
+	request, err := s.fosite.NewAccessRequest(ctx, fositeRequest(ctx, x.params, steps.names...), &session{})
 	if err != nil {
 		return fromFosite(err)
 	}
@@ -112,17 +114,31 @@ func (s *Server) redeem(w http.ResponseWriter, r *http.Request, x *exchange) err
 	return s.takeBack(ctx, x, s.commit(ctx, x, request))
 }
 
-// grantSteps is the table of grants: the checks of our own, and the parameters that fosite gets to see.
-func (s *Server) grantSteps(grantType string) (prepare func(context.Context, *exchange) error, names []string, ok bool) {
-	switch grantType {
-	case signet.GrantAuthorizationCode:
-		return s.prepareCode, []string{"grant_type", "code", "redirect_uri", "code_verifier"}, true
-	case signet.GrantRefreshToken:
-		return s.prepareRefresh, []string{"grant_type", "refresh_token"}, true
-	case signet.GrantClientCredentials:
-		return s.prepareClient, []string{"grant_type"}, true
+// grantSteps is a row of the table of grants.
+type grantSteps struct {
+	// prepare makes our own checks.
+	prepare func(context.Context, *exchange) error
+	// names are the parameters that fosite gets to see.
+	names []string
+	// clientOptional: the grant's own credential proves the request.
+	clientOptional bool
+}
+
+// stepsOf is the table of grants. GrantPIN is not in it: no caller can name it.
+func (s *Server) stepsOf(grantType string) (steps grantSteps, known bool) {
+	switch {
+	case grantType == signet.GrantAuthorizationCode:
+		return grantSteps{prepare: s.prepareCode, names: []string{"grant_type", "code", "redirect_uri", "code_verifier"}}, true
+	case grantType == signet.GrantRefreshToken:
+		return grantSteps{prepare: s.prepareRefresh, names: []string{"grant_type", "refresh_token"}}, true
+	case grantType == signet.GrantClientCredentials:
+		return grantSteps{prepare: s.prepareClient, names: []string{"grant_type"}}, true
+	case grantType == signet.GrantHMACIdentity && s.Identities != nil:
+		return grantSteps{prepare: s.prepareIdentity, names: []string{"grant_type"}, clientOptional: true}, true
+	case grantType == signet.GrantTokenExchange && s.APIKeys != nil:
+		return grantSteps{prepare: s.prepareAPIKey, names: []string{"grant_type"}, clientOptional: true}, true
 	}
-	return nil, nil, false
+	return grantSteps{}, false
 }
 
 // notRegistered refuses a grant that the client may not use. A client that could refresh when its token was issued, and
@@ -191,6 +207,9 @@ func ownScope(client *signet.Client) signet.Scope {
 // targets resolves the resource parameter (RFC 8707 §2): each must be registered for the client, and within what was
 // granted. Without one the token is for what was granted, else for the client's first audience, else for signet itself.
 func (s *Server) targets(x *exchange) ([]string, error) {
+	if x.order != nil {
+		return x.order.Audience, nil // the room has resolved it
+	}
 	registered := x.client.Audiences
 	if len(registered) == 0 {
 		registered = []string{s.Issuer}
@@ -222,7 +241,7 @@ func (s *Server) targets(x *exchange) ([]string, error) {
 
 // refreshable reports whether the answer carries a refresh token.
 func (x *exchange) refreshable() bool {
-	if x.grant == nil || !x.client.MayUse(signet.GrantRefreshToken) {
+	if x.grant == nil || !mayRefresh(x.client) {
 		return false
 	}
 	return x.refresh != nil || x.client.RefreshAlways() || x.grant.Scope.Has(signet.ScopeOfflineAccess)
@@ -232,7 +251,15 @@ func (x *exchange) refreshable() bool {
 func (s *Server) mintAll(x *exchange) error {
 	o := &order{
 		client: x.client, grant: x.grant, user: x.user, scope: x.scope, audience: x.audience, now: x.validFrom(),
-		lifetime: s.Lifetimes.access(x.client, x.grant != nil),
+		members: x.members, vouched: x.order,
+	}
+	if x.order != nil {
+		o.lifetime = x.order.Lifetime
+		if o.lifetime <= 0 {
+			o.lifetime = vouchedLifetime
+		}
+	} else {
+		o.lifetime = s.Lifetimes.access(x.client, x.grant != nil)
 	}
 	var err error
 	if x.access, err = s.mint.access(o); err != nil {
@@ -273,25 +300,6 @@ func (s *Server) commit(ctx context.Context, x *exchange, request fosite.AccessR
 		return run(ctx)
 	}
 	return s.Tx.InTx(ctx, run)
-}
-
-// tokenAnswer is the response. scope is left out for partners that did not ask (wire.md 2).
-func (s *Server) tokenAnswer(x *exchange) *tokenResponse {
-	out := &tokenResponse{
-		AccessToken: x.access.text, TokenType: orDefault(x.client.TokenType, "Bearer"),
-		ExpiresIn:    int64(x.access.expiresAt.Sub(x.access.issuedAt) / time.Second),
-		RefreshToken: x.refreshOut.Reveal(), Scope: x.scope.String(), IDToken: x.idToken,
-	}
-	if x.client.Partner && x.params.Get("scope") == "" {
-		out.Scope = ""
-	}
-	switch x.client.TokenResponseJTI {
-	case "assertion":
-		out.JTI = x.auth.AssertionJTI
-	case "issued":
-		out.JTI = string(x.access.id)
-	}
-	return out
 }
 
 // requester is a stored request in fosite's shape: what was granted, with form as the parameters that its handlers

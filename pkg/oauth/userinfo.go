@@ -42,10 +42,15 @@ func (s *Server) userInfoOf(w http.ResponseWriter, r *http.Request) (answer *use
 	if err != nil {
 		return nil, true, err
 	}
+	if p.client == nil {
+		web.RestrictOrigin(w, r, nil)
+		return nil, true, signet.NewError(signet.CodeInsufficientScope, "", "token_of_no_client")
+	}
 	web.RestrictOrigin(w, r, p.client.Origins)
 	web.Note(r.Context(), "client_id", string(p.client.ID))
-	// A client's own token speaks of nobody, and a token without openid was not meant for this.
-	if p.user == nil || !p.scope.Has(signet.ScopeOpenID) {
+	// A client's, biller's, key's or PIN application's token speaks of no person, and a token without openid was not meant
+	// for this (SCO-08).
+	if p.user == nil || p.user.ID.Application() || !p.scope.Has(signet.ScopeOpenID) {
 		return nil, true, signet.NewError(signet.CodeInsufficientScope, "", "openid_scope_missing")
 	}
 	return &userInfo{
