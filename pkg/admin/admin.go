@@ -5,13 +5,14 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/signet-auth/signet/pkg/signet"
 	"github.com/signet-auth/signet/pkg/web"
 )
 
-// Options is what the room needs. All fields but Tokens are required.
+// Options is what the room needs. All fields but Tokens and Contracts are required.
 type Options struct {
 	Clients   Clients
 	Users     Users
@@ -26,8 +27,10 @@ type Options struct {
 	HashKeys func() signet.HashKeys
 	// SigningAlgs are the algorithms that the ring can sign with: what a client may register for its tokens.
 	SigningAlgs func() []string
-	Now         func() time.Time
-	Log         *slog.Logger
+	// Contracts are the registers of the five contracts; what is nil in it has no routes.
+	Contracts Contracts
+	Now       func() time.Time
+	Log       *slog.Logger
 }
 
 // Admin is the room.
@@ -46,11 +49,8 @@ func New(o Options) (*Admin, error) {
 
 // Routes returns the routes of the admin listener. None of them may ever be mounted on the public one.
 func (a *Admin) Routes() []web.Route {
-	route := func(name, method, path string, h handler) web.Route {
-		return web.Route{Name: "admin-" + name, Methods: []string{method}, Path: "/admin/v1" + path,
-			Class: web.ClassAPI, CORS: web.CORSNone, Handler: a.guarded(h)}
-	}
-	return []web.Route{
+	route := a.route
+	routes := []web.Route{
 		route("me", http.MethodGet, "/me", a.me),
 		route("clients-list", http.MethodGet, "/clients", a.listClients),
 		route("clients-create", http.MethodPost, "/clients", a.createClient),
@@ -73,6 +73,13 @@ func (a *Admin) Routes() []web.Route {
 		route("key-revoke", http.MethodPost, "/keys/{kid}/revoke", a.revokeKey),
 		route("events", http.MethodGet, "/events", a.listEvents),
 	}
+	return slices.Concat(routes, a.contractRoutes())
+}
+
+// route is one entry of the table; every handler stands behind the one check of who calls.
+func (a *Admin) route(name, method, path string, h handler) web.Route {
+	return web.Route{Name: "admin-" + name, Methods: []string{method}, Path: "/admin/v1" + path,
+		Class: web.ClassAPI, CORS: web.CORSNone, Handler: a.guarded(h)}
 }
 
 // FirstKey makes the first admin API key. It is shown by this one return and stored hashed.

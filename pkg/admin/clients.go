@@ -173,6 +173,9 @@ func (a *Admin) putClient(c *call) error {
 	if in.ClientID != "" && in.ClientID != client.ID {
 		return badRequest("client_id", "The client_id cannot be changed.")
 	}
+	if client.MayUse(signet.GrantPIN) {
+		return badRequest("pin_application", "This client belongs to a PIN application: change it at /admin/v1/pin-applications.")
+	}
 	if err := a.metadata(&in.ClientMetadata, in.Admin); err != nil {
 		return err
 	}
