@@ -67,16 +67,18 @@ func (s *Service) lookFast(ctx context.Context, facts signet.TokenFacts, asked n
 	return false, true
 }
 
-// applies reports whether an entry takes back a token that was issued then. Client and user entries end what was
-// issued up to a second; iat has whole seconds, so a token of that very second goes too. All others end everything.
+// applies reports whether an entry takes back a token that was issued then. Client, user and principal entries end what
+// was issued up to a second; iat has whole seconds, so a token of that very second goes too. All others end everything.
 func applies(kind signet.RevocationKind, before int64, issued time.Time) bool {
-	if before == 0 || (kind != signet.RevokedClient && kind != signet.RevokedUser) {
+	switch kind {
+	case signet.RevokedClient, signet.RevokedUser, signet.RevokedPrincipal:
+		return before == 0 || issued.Unix() <= before
+	default:
 		return true
 	}
-	return issued.Unix() <= before
 }
 
-const maxNames = 6
+const maxNames = 8
 
 // name is one thing that an entry could name.
 type name struct {
@@ -95,6 +97,8 @@ func namesOf(f signet.TokenFacts, room names) names {
 		{signet.RevokedClient, string(f.ClientID)},
 		{signet.RevokedUser, string(f.UserID)},
 		{signet.RevokedKey, string(f.KeyID)},
+		{signet.RevokedPrincipal, f.Principal},
+		{signet.RevokedCredential, f.Credential},
 	}
 	for _, n := range all {
 		if n.subject != "" {

@@ -36,6 +36,8 @@ func TestRevoked(t *testing.T) {
 		{Kind: signet.RevokedSession, Subject: "s"}, {Kind: signet.RevokedKey, Subject: "k"},
 		{Kind: signet.RevokedClient, Subject: "c", Before: before}, {Kind: signet.RevokedUser, Subject: "u", Before: before},
 		{Kind: signet.RevokedClient, Subject: "always"},
+		{Kind: signet.RevokedPrincipal, Subject: "biller:b", Before: before},
+		{Kind: signet.RevokedCredential, Subject: "biller:b#h"},
 		{Kind: signet.RevokedToken, Subject: "over"},
 	}
 	for i := range entries {
@@ -44,6 +46,7 @@ func TestRevoked(t *testing.T) {
 	entries[len(entries)-1].ExpiresAt = before.Add(-time.Second)
 	alive := signet.TokenFacts{
 		TokenID: "t1", GrantID: "g1", SessionID: "s1", ClientID: "c1", UserID: "u1", KeyID: "k1", IssuedAt: issued(0),
+		Principal: "biller:b1", Credential: "biller:b1#h1",
 	}
 	with := func(change func(*signet.TokenFacts)) signet.TokenFacts {
 		facts := alive
@@ -75,6 +78,10 @@ func TestRevoked(t *testing.T) {
 		{"user, earlier", with(func(f *signet.TokenFacts) { f.UserID, f.IssuedAt = "u", issued(-time.Hour) }), true},
 		{"user, same second", with(func(f *signet.TokenFacts) { f.UserID = "u" }), true},
 		{"user, later", with(func(f *signet.TokenFacts) { f.UserID, f.IssuedAt = "u", issued(2*time.Second) }), false},
+		{"principal, earlier", with(func(f *signet.TokenFacts) { f.Principal, f.IssuedAt = "biller:b", issued(-time.Hour) }), true},
+		// A biller that was disabled and enabled again gets tokens that live.
+		{"principal, later", with(func(f *signet.TokenFacts) { f.Principal, f.IssuedAt = "biller:b", issued(2*time.Second) }), false},
+		{"credential, whenever issued", with(func(f *signet.TokenFacts) { f.Credential, f.IssuedAt = "biller:b#h", issued(time.Hour) }), true},
 		{"whenever issued", with(func(f *signet.TokenFacts) { f.ClientID, f.IssuedAt = "always", issued(time.Hour) }), true},
 		{"an entry that is over", with(func(f *signet.TokenFacts) { f.TokenID = "over" }), false},
 	}

@@ -150,12 +150,14 @@ func (r *Revocations) putSome(ctx context.Context, entries []signet.Revocation) 
 	return err
 }
 
-// lastSecond is what the entry's key holds: only entries of a client or a user name a second.
+// lastSecond is what the entry's key holds: only entries of a client, a user or a principal name a second.
 func lastSecond(entry signet.Revocation) int64 {
-	if entry.Kind != signet.RevokedClient && entry.Kind != signet.RevokedUser {
+	switch entry.Kind {
+	case signet.RevokedClient, signet.RevokedUser, signet.RevokedPrincipal:
+		return signet.LastSecond(entry.Before)
+	default:
 		return 0
 	}
-	return signet.LastSecond(entry.Before)
 }
 
 // Rebuild writes what load returns and makes the state known again, unless the memory was lost since the call began.

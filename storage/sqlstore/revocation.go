@@ -66,6 +66,8 @@ func (s *Store) RevocationsOf(ctx context.Context, facts signet.TokenFacts) ([]s
 	name(signet.RevokedClient, string(facts.ClientID))
 	name(signet.RevokedUser, string(facts.UserID))
 	name(signet.RevokedKey, string(facts.KeyID))
+	name(signet.RevokedPrincipal, facts.Principal)
+	name(signet.RevokedCredential, facts.Credential)
 	if len(terms) == 0 {
 		return nil, nil
 	}
