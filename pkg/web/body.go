@@ -195,7 +195,8 @@ func stepJSON(open []jsonLevel, token json.Token, names map[string]bool) ([]json
 
 func (l *jsonLevel) name(token json.Token, names map[string]bool) error {
 	name, _ := token.(string)
-	folded := strings.ToLower(name)
+	// encoding/json also folds U+017F to s and U+212A to k: what it would take for the same member must be the same here.
+	folded := strings.ToLower(strings.ToUpper(name))
 	if l.seen[folded] {
 		return memberFault("body_repeated_member", "The member %s is repeated.", name)
 	}
