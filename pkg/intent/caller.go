@@ -42,7 +42,7 @@ type actor struct {
 	any bool
 }
 
-// defaultWait is what a caller waits whom another room told to wait, in seconds.
+// defaultWait is what a caller waits whom the other room told to wait and not how long, in seconds.
 const defaultWait = 60
 
 // refused is a credential that is not accepted: one answer, whatever was wrong.
@@ -122,6 +122,10 @@ func (c *call) notProven(err error) error {
 		return err
 	case signet.CodeTooMany:
 		c.retryAfter = defaultWait
+		var waits interface{ RetryAfter() time.Duration }
+		if errors.As(err, &waits) {
+			c.retryAfter = int((waits.RetryAfter() + time.Second - 1) / time.Second)
+		}
 		return err
 	default:
 		return &signet.Error{Code: signet.CodeInvalidToken, Reason: signet.ReasonOf(err), Cause: err}

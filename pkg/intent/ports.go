@@ -9,7 +9,7 @@ import (
 )
 
 // Callers proves an API key or an access token of a request, in a header of its own or in Authorization.
-// Errors: CodeInvalidRequest, CodeInvalidToken, CodeTooMany, CodeUnavailable.
+// Errors: CodeInvalidRequest, CodeInvalidToken, CodeTooMany (RetryAfter() time.Duration in its chain), CodeUnavailable.
 type Callers interface {
 	Caller(r *http.Request) (*signet.Caller, error)
 }
