@@ -193,6 +193,7 @@ func devDeployment(issuer string, home *home, f *devFlags, log *slog.Logger) *de
 		signingAlgs: append([]string{signet.AlgES256, signet.AlgRS256}, f.signingAlgs...),
 		lifetimes:   oauth.Lifetimes{}, passwords: login.PasswordsOptions{Queue: 64},
 		unlimited: true, demo: true, now: time.Now, log: log,
+		contracts: contractSettings{invoiceResource: demoInvoices, privateSources: true, apiResources: []string{demoAudience}},
 	}
 }
 

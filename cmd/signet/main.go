@@ -94,7 +94,8 @@ func (a *app) root() *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "write JSON for programs")
 	root.AddCommand(a.serveCommand(), a.devCommand(), a.migrateCommand(), a.adminCommand(), a.clientCommand(),
-		a.userCommand(), a.keyCommand())
+		a.userCommand(), a.keyCommand(), a.billerCommand(), a.resourceServerCommand(), a.accountCommand(), a.apiKeyCommand(),
+		a.deviceCommand(), a.pinApplicationCommand())
 	return root
 }
 

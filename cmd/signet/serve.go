@@ -108,6 +108,14 @@ func production(cfg *config.Config, log *slog.Logger, now func() time.Time) (*de
 		passwords: login.PasswordsOptions{Workers: cfg.Passwords.Workers, Queue: cfg.Passwords.Queue},
 		unlimited: cfg.RateLimits == "off", notice: cfg.DrainNotice.Duration, now: now, log: log,
 	}
+	d.contracts = contractSettings{exchangeMounts: cfg.Exchange.Mounts, intentMounts: cfg.Intents.Mounts, pinMounts: cfg.PIN.Mounts,
+		accountMounts: cfg.Accounts.Mounts, invoiceResource: cfg.Exchange.InvoiceResource, privateSources: cfg.Exchange.AllowPrivateSources,
+		intentIssuer: cfg.Intents.Issuer, intentAudiences: cfg.Intents.Audiences, apiResources: cfg.Accounts.Resources}
+	if cfg.Accounts.RolesFile != "" {
+		if d.contracts.roles, err = readRoles(cfg.Accounts.RolesFile); err != nil {
+			return nil, err
+		}
+	}
 	for _, text := range cfg.BehindProxy.TrustedProxies {
 		prefix, err := netip.ParsePrefix(text)
 		if err != nil {

@@ -43,6 +43,7 @@ type deployment struct {
 	unlimited   bool          // no rate limits by network
 	notice      time.Duration // served with readiness off before the listeners close
 	demo        bool
+	contracts   contractSettings
 	now         func() time.Time
 	log         *slog.Logger
 }
@@ -136,7 +137,7 @@ func (n *node) stores(ctx context.Context, d *deployment) (_ *foundation, err er
 	}
 
 	// Keys: opened before anything else can ask for one.
-	ring, err := keys.New(keys.Options{Store: n.store, KEKs: d.keks, CurrentKEK: d.currentKEK, Plan: d.plan,
+	ring, err := keys.New(keys.Options{Store: n.store, Records: n.store, KEKs: d.keks, CurrentKEK: d.currentKEK, Plan: d.plan,
 		SigningAlgs: d.signingAlgs, Now: d.now, Log: d.log})
 	if err != nil {
 		return nil, err
@@ -184,22 +185,28 @@ func (n *node) rooms(d *deployment, base *foundation) ([]web.Route, error) {
 		return nil, err
 	}
 
-	server, err := oauth.New(oauth.Options{Issuer: d.issuer, Records: n.store, Tx: n.store, Grants: n.store, AccessTokens: n.store,
-		RefreshTokens: n.store, Browser: people, Flows: base.ring, Events: n.store, Keys: base.ring, Revocation: base.revoked,
-		ClientAuth: prover, Pages: base.pages, Now: d.now, Log: d.log, Lifetimes: d.lifetimes})
+	core := &lateServer{}
+	rooms, err := n.newContracts(d, base, core, failures, passwords)
 	if err != nil {
 		return nil, err
 	}
-	hints.server = server
+	server, err := oauth.New(oauth.Options{Issuer: d.issuer, Records: n.store, Tx: n.store, Grants: n.store, AccessTokens: n.store,
+		RefreshTokens: n.store, Browser: people, Flows: base.ring, Events: n.store, Keys: base.ring, Revocation: base.revoked,
+		ClientAuth: prover, Pages: base.pages, Now: d.now, Log: d.log, Lifetimes: d.lifetimes, Contracts: rooms.ports(n)})
+	if err != nil {
+		return nil, err
+	}
+	hints.server, core.Server = server, server
 
 	n.room, err = admin.New(admin.Options{Clients: n.store, Users: n.store, UserActs: n.store, AdminKeys: n.store, Keys: base.ring,
 		Passwords: passwords, Audit: n.store, Tokens: adminTokens{server, d.issuer + "/admin/v1"}, HashKeys: base.ring.HashKeys,
-		SigningAlgs: base.ring.SigningAlgs, Now: d.now, Log: d.log})
+		SigningAlgs: base.ring.SigningAlgs, Contracts: rooms.registers(n, base, d), Now: d.now, Log: d.log})
 	if err != nil {
 		return nil, err
 	}
 
-	public := slices.Concat(server.Routes(), people.Routes())
+	public := slices.Concat(splitToken(server.Routes(), rooms.pin.Token, d.contracts.pinMounts), people.Routes(),
+		rooms.routes(&d.contracts), openAPIRoutes())
 	if d.demo {
 		demo, err := demoRoutes()
 		if err != nil {

@@ -238,20 +238,30 @@ func paymentMethodsOK(raw json.RawMessage) bool {
 		return false
 	}
 	for _, members := range methods {
-		var kind, src *string
-		var attributes []map[string]*string
-		attribute, named := members["attributes"]
-		if len(members) != 3 || !named || json.Unmarshal(members["type"], &kind) != nil || json.Unmarshal(members["src"], &src) != nil ||
-			json.Unmarshal(attribute, &attributes) != nil || kind == nil || src == nil || *kind == "" {
+		if !paymentMethodOK(members) {
 			return false
-		}
-		for _, pair := range attributes {
-			if len(pair) != 2 || pair["key"] == nil || pair["value"] == nil {
-				return false
-			}
 		}
 	}
 	return true
+}
+
+// paymentMethodOK: {type, src, attributes}, no more and no less.
+func paymentMethodOK(members map[string]json.RawMessage) bool {
+	var kind, src *string
+	var attributes []map[string]*string
+	raw, named := members["attributes"]
+	if len(members) != 3 || !named || json.Unmarshal(raw, &attributes) != nil {
+		return false
+	}
+	if json.Unmarshal(members["type"], &kind) != nil || json.Unmarshal(members["src"], &src) != nil || kind == nil || src == nil {
+		return false
+	}
+	for _, pair := range attributes {
+		if len(pair) != 2 || pair["key"] == nil || pair["value"] == nil {
+			return false
+		}
+	}
+	return *kind != ""
 }
 
 // rotateIntentKey adds an HS256 key: the newest signs, the older ones verify until they end, a day later unless overlap

@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"slices"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -153,6 +154,30 @@ func ownKey(private any) (*recipientKey, error) {
 
 // fit settles alg and kid, refuses what is weak, and writes the key into the metadata in one canonical form.
 func (k *recipientKey) fit(m *signet.ResourceServerMetadata) error {
+	if err := k.fitAlg(m); err != nil {
+		return err
+	}
+	kid := k.public.KeyID
+	if kid == "" {
+		sum, err := k.public.Thumbprint(crypto.SHA256) // RFC 7638: the same key gets the same name everywhere
+		if err != nil {
+			return badRequest("key", "The key has no thumbprint.")
+		}
+		kid = base64.RawURLEncoding.EncodeToString(sum)
+	}
+	if !textOK(kid, 200) {
+		return badRequest("kid", "The kid must have at most 200 characters, none of them invisible.")
+	}
+	encoded, err := json.Marshal(jose.JSONWebKey{Key: k.public.Key, KeyID: kid, Use: "enc", Algorithm: m.Alg})
+	if err != nil {
+		return badRequest("key", "The key cannot be written as a JWK.")
+	}
+	k.public.KeyID, m.JWK = kid, encoded
+	return nil
+}
+
+// fitAlg settles the algorithm, and refuses weak keys.
+func (k *recipientKey) fitAlg(m *signet.ResourceServerMetadata) error {
 	var algs []string
 	switch public := k.public.Key.(type) {
 	case *rsa.PublicKey:
@@ -171,25 +196,9 @@ func (k *recipientKey) fit(m *signet.ResourceServerMetadata) error {
 			m.Alg = signet.AlgRSAOAEP // what the key says of itself
 		}
 	}
-	if m.Alg != algs[0] && (len(algs) == 1 || m.Alg != algs[1]) {
+	if !slices.Contains(algs, m.Alg) {
 		return badRequest("alg", "The key cannot be used with this alg.")
 	}
-	kid := k.public.KeyID
-	if kid == "" {
-		sum, err := k.public.Thumbprint(crypto.SHA256) // RFC 7638: the same key gets the same name everywhere
-		if err != nil {
-			return badRequest("key", "The key has no thumbprint.")
-		}
-		kid = base64.RawURLEncoding.EncodeToString(sum)
-	}
-	if len(kid) > 200 || !textOK(kid, 200) {
-		return badRequest("kid", "The kid must have at most 200 characters, none of them invisible.")
-	}
-	encoded, err := json.Marshal(jose.JSONWebKey{Key: k.public.Key, KeyID: kid, Use: "enc", Algorithm: m.Alg})
-	if err != nil {
-		return badRequest("key", "The key cannot be written as a JWK.")
-	}
-	k.public.KeyID, m.JWK = kid, encoded
 	return nil
 }
 

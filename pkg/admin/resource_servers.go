@@ -165,6 +165,19 @@ func (a *Admin) putResourceServer(c *call) error {
 	if in.ID != "" && in.ID != server.ID {
 		return badRequest("id", "The id cannot be changed.")
 	}
+	if err := in.replace(server); err != nil {
+		return err
+	}
+	server.ResourceServerMetadata, server.UpdatedAt = in.ResourceServerMetadata, a.o.Now()
+	event := a.event(c, signet.EventResourceServerUpdated, signet.OwnerResourceServer+server.ID)
+	if err := a.o.Contracts.ResourceServers.UpdateResourceServer(c.ctx(), server, event); err != nil {
+		return stale(err)
+	}
+	return a.writeStoredServer(c, server.ID)
+}
+
+// replace judges what is to stand in a server's place.
+func (in *resourceServerReplace) replace(server *signet.ResourceServer) error {
 	if err := resourceServerProblems(&in.ResourceServerMetadata); err != nil {
 		return err
 	}
@@ -186,12 +199,7 @@ func (a *Admin) putResourceServer(c *call) error {
 	if len(server.Keys) > 0 && in.Alg != server.Alg {
 		return badRequest("alg", "signet holds this server's private key for one alg: create another.")
 	}
-	server.ResourceServerMetadata, server.UpdatedAt = in.ResourceServerMetadata, a.o.Now()
-	event := a.event(c, signet.EventResourceServerUpdated, signet.OwnerResourceServer+server.ID)
-	if err := a.o.Contracts.ResourceServers.UpdateResourceServer(c.ctx(), server, event); err != nil {
-		return stale(err)
-	}
-	return a.writeStoredServer(c, server.ID)
+	return nil
 }
 
 func (a *Admin) writeStoredServer(c *call, id string) error {
