@@ -87,8 +87,7 @@ func (r *Ring) recipientOf(rs *signet.ResourceServer) (*recipient, error) {
 	if !ok {
 		return nil, fmt.Errorf("keys: resource server %s: %q with %q is not supported", rs.ID, rs.Alg, rs.Enc)
 	}
-	// The algorithms are in the name: they say how the same key is used.
-	return r.recipients.of(rs.ID+" "+alg+" "+enc, rs.JWK, func() (*recipient, error) {
+	return r.recipients.of(recipientName(rs, alg, enc), rs.JWK, func() (*recipient, error) {
 		if len(rs.JWK) > maxJWK {
 			return nil, fmt.Errorf("keys: resource server %s: the key is too long", rs.ID)
 		}
@@ -110,6 +109,11 @@ func (r *Ring) recipientOf(rs *signet.ResourceServer) (*recipient, error) {
 		to := jose.Recipient{Algorithm: jose.KeyAlgorithm(alg), Key: jwk.Key, KeyID: jwk.KeyID}
 		return &recipient{key: to, enc: jose.ContentEncryption(enc)}, nil
 	})
+}
+
+// recipientName holds the algorithms too: they say how the same key is used.
+func recipientName(rs *signet.ResourceServer, alg, enc string) string {
+	return rs.ID + " " + alg + " " + enc
 }
 
 // privateOf opens a record's private key (PKCS #8), parsed at its first use.
