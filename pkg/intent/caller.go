@@ -193,16 +193,21 @@ func isGUID(text string) bool {
 	return true
 }
 
-// record queues the event of what happened and notes who it was.
-func (i *Intent) record(c *call, kind signet.EventKind, target, reason string) {
+// event is what happened, and who did it.
+func (i *Intent) event(c *call, kind signet.EventKind, target, reason string) signet.Event {
 	ctx := c.ctx()
 	event := signet.Event{ID: signet.NewEventID(), Kind: kind, At: c.now, Actor: c.by.subject, ClientID: c.by.clientID,
 		UserID: c.by.userID, KeyID: c.by.keyID, Target: target, Reason: reason, RequestID: web.RequestID(ctx)}
 	if address := web.ClientAddr(ctx); address.IsValid() {
 		event.Address = address.String()
 	}
+	return event
+}
+
+// record queues the event and notes who called.
+func (i *Intent) record(c *call, kind signet.EventKind, target, reason string) {
 	if c.by.subject != "" {
-		web.Note(ctx, "actor", c.by.subject)
+		web.Note(c.ctx(), "actor", c.by.subject)
 	}
-	i.o.Traffic.Traffic(event)
+	i.o.Traffic.Traffic(i.event(c, kind, target, reason))
 }

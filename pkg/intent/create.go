@@ -2,7 +2,6 @@ package intent
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -109,57 +108,6 @@ func paymentMethods(account *signet.Account) ([]method, error) {
 		methods = []method{}
 	}
 	return methods, nil
-}
-
-// sign makes the token as the account wants it. Errors: CodeUnavailable, CodeInternal.
-func (i *Intent) sign(c *call, made *claims) (string, error) {
-	payload, err := plainJSON(made)
-	if err != nil {
-		return "", signet.Internal(err)
-	}
-	var token string
-	switch alg := algOf(c.by.account); alg {
-	case algHS256:
-		key, err := i.signingKey(c)
-		if err != nil {
-			return "", err
-		}
-		token = signHS256(key, payload)
-	case signet.AlgES256:
-		if token, _, err = i.o.Signer.Sign(alg, typES256, payload); err != nil {
-			return "", err
-		}
-	default:
-		return "", &signet.Error{Code: signet.CodeInternal, Reason: "intent_alg", Cause: fmt.Errorf("intent: account %s has algorithm %q", c.by.account.ID, alg)}
-	}
-	if len(token) > maxToken {
-		// It could not be validated; the account's payment methods are too many.
-		return "", &signet.Error{Code: signet.CodeInternal, Reason: "intent_too_long", Cause: errors.New("intent: the token is longer than 16 KiB")}
-	}
-	return token, nil
-}
-
-// signingKey opens the account's newest live key.
-func (i *Intent) signingKey(c *call) ([]byte, error) {
-	account := c.by.account
-	var newest *signet.SealedKey
-	for n := range account.Keys {
-		key := &account.Keys[n]
-		if key.Use == signet.KeyIntent && key.Live(c.now) && (newest == nil || !key.CreatedAt.Before(newest.CreatedAt)) {
-			newest = key
-		}
-	}
-	if newest == nil {
-		return nil, &signet.Error{Code: signet.CodeInternal, Reason: "account_without_key", Cause: fmt.Errorf("intent: account %s has no live key", account.ID)}
-	}
-	plain, err := i.o.Keys.OpenRecord(newest)
-	if err != nil {
-		return nil, signet.Internal(err)
-	}
-	if len(plain) < minKey {
-		return nil, &signet.Error{Code: signet.CodeInternal, Reason: "account_key_short", Cause: fmt.Errorf("intent: key %s is shorter than %d bytes", newest.ID, minKey)}
-	}
-	return plain, nil
 }
 
 // target names the account in events, once it is known.

@@ -32,5 +32,6 @@
 // person theirs (as it stands when it is a GUID, else a GUID derived from it), and dcn is empty. There is no identifier
 // of the token: the same order made twice within one second is one token, and single_use spends it once.
 //
-// An intent ends with its time, its account or its key; not with the credential that made it.
+// An intent ends with its time, its account or its key; not with the credential that made it. An account without a live
+// key gets one with its first intent.
 package intent

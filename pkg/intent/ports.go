@@ -27,9 +27,16 @@ type Accounts interface {
 	AccountByInstance(ctx context.Context, instance string) (*signet.Account, error)
 }
 
-// Keys opens an account's sealed key.
+// Keys opens an account's sealed key, and seals a new one.
 type Keys interface {
 	OpenRecord(key *signet.SealedKey) ([]byte, error)
+	SealRecord(key *signet.SealedKey, plain []byte)
+}
+
+// NewKeys keeps the first key of an account. PutSealedKey writes key and event in one transaction.
+// Errors: CodeConflict (the id is there), CodeUnavailable.
+type NewKeys interface {
+	PutSealedKey(ctx context.Context, key *signet.SealedKey, event signet.Event) error
 }
 
 // Signer signs and verifies under the keys that JWKS publishes. Verify's error is CodeInvalidToken whatever was wrong.

@@ -22,8 +22,9 @@ const (
 	// headerHS256 is the document's header, and the one spelling that is made.
 	headerHS256 = `{"typ":"JWT","alg":"HS256"}`
 
-	// maxToken is the longest token that is read or made.
-	maxToken = 16 << 10
+	// maxToken is the longest token that is read or made: as long as the ring reads, and long enough for the payment
+	// methods that an account may have (16 KiB).
+	maxToken = 32 << 10
 	// minKey is the least length of an HS256 key (RFC 7518 §3.2).
 	minKey = 32
 	// maxDate is the last second of the year 9999.
