@@ -84,6 +84,20 @@ func (e *Exchange) writeError(w http.ResponseWriter, r *http.Request, err error)
 	e.write(w, r, out.Status, out)
 }
 
+// refuseKit writes the kit's own refusals in the document's shape.
+func (e *Exchange) refuseKit(w http.ResponseWriter, r *http.Request, status int) {
+	out := problem{Type: "about:blank", Title: http.StatusText(status), Status: status}
+	for _, known := range problems {
+		if known.Status == status && known != unauthorized {
+			out = known
+		}
+	}
+	if status == serverFault.Status {
+		out = serverFault
+	}
+	e.write(w, r, status, out)
+}
+
 // reasonOf is the reason of err, or its code.
 func reasonOf(err error) string {
 	if reason := signet.ReasonOf(err); reason != "" {

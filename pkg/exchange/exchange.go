@@ -69,7 +69,7 @@ func New(o Options) (*Exchange, error) {
 // an invoice API.
 func (e *Exchange) Routes() []web.Route {
 	route := func(name, method, path string, cors web.CORS, h http.HandlerFunc) web.Route {
-		return web.Route{Name: "exchange-" + name, Methods: []string{method}, Path: path, Class: web.ClassAPI, CORS: cors, Handler: h}
+		return web.Route{Name: "exchange-" + name, Methods: []string{method}, Path: path, Class: web.ClassAPI, CORS: cors, Handler: h, Refuse: e.refuseKit}
 	}
 	routes := []web.Route{
 		route("tokens", http.MethodPost, "/api/v1/tokens", web.CORSClient, e.invoiceToken),
