@@ -48,8 +48,8 @@ var mountForm = regexp.MustCompile(`^(/[A-Za-z0-9][A-Za-z0-9._-]*)+$`)
 
 // New checks the options, the table of roles, and that every route says what it needs.
 func New(o Options) (*Account, error) {
-	if o.Issuer == "" || o.Accounts == nil || o.Members == nil || o.Keys == nil || o.Users == nil || o.Clients == nil ||
-		o.Bearers == nil || o.Failures == nil || o.Events == nil || o.HashKeys == nil || o.Now == nil {
+	if o.Issuer == "" || o.HashKeys == nil || o.Now == nil ||
+		slices.Contains([]any{o.Accounts, o.Members, o.Keys, o.Users, o.Clients, o.Bearers, o.Failures, o.Events}, nil) {
 		return nil, errors.New("account: a required option is missing")
 	}
 	if o.Roles == nil {
@@ -81,11 +81,7 @@ func (a *Account) mounted(table []entry) []web.Route {
 	var routes []web.Route
 	for _, mount := range append([]string{""}, a.o.Mounts...) {
 		for _, e := range table {
-			name := e.name
-			if mount != "" {
-				name += "@" + mount
-			}
-			routes = append(routes, web.Route{Name: name, Methods: []string{e.method}, Path: mount + e.path,
+			routes = append(routes, web.Route{Name: e.name + mount, Methods: []string{e.method}, Path: mount + e.path,
 				Class: web.ClassAPI, CORS: web.CORSClient, Handler: a.guarded(e)})
 		}
 	}

@@ -15,6 +15,13 @@ func tooManyRecords() error {
 	return conflict("too_many_records", "There are too many of them already.", nil)
 }
 
+func accountName(name *string) error {
+	if name == nil || !plainName(*name) {
+		return badRequest("name", "The name must have 1 to 100 printable characters.")
+	}
+	return nil
+}
+
 // createAccount makes an account that its creator owns. Any person may have one individual account; an org needs
 // accounts:create in some account.
 func (a *Account) createAccount(c *call) error {
@@ -25,9 +32,10 @@ func (a *Account) createAccount(c *call) error {
 	if err := decode(c.r, &in); err != nil {
 		return err
 	}
+	if err := accountName(in.Name); err != nil {
+		return err
+	}
 	switch {
-	case in.Name == nil || !plainName(*in.Name):
-		return badRequest("name", "The name must have 1 to 100 printable characters.")
 	case in.Type == nil || *in.Type != signet.AccountOrg && *in.Type != signet.AccountIndividual:
 		return badRequest("type", "The type must be org or individual.")
 	case *in.Type == signet.AccountIndividual && c.by.UserID == "":
@@ -76,8 +84,8 @@ func (a *Account) putAccount(c *call) error {
 	if err := decode(c.r, &in); err != nil {
 		return err
 	}
-	if in.Name == nil || !plainName(*in.Name) {
-		return badRequest("name", "The name must have 1 to 100 printable characters.")
+	if err := accountName(in.Name); err != nil {
+		return err
 	}
 	shared, err := a.o.Accounts.Account(c.ctx(), c.account)
 	if err != nil {

@@ -85,12 +85,17 @@ func (a *Account) find(ctx context.Context, raw string) (key *signet.APIKey, rea
 	case !key.Live(a.o.Now()):
 		return key, "key_expired", nil
 	}
+	return a.ofLiveAccount(ctx, key)
+}
+
+// ofLiveAccount is the last part of find.
+func (a *Account) ofLiveAccount(ctx context.Context, key *signet.APIKey) (*signet.APIKey, string, error) {
 	owner, err := a.o.Accounts.Account(ctx, key.AccountID)
-	if err != nil && !errors.Is(err, signet.ErrNotFound) {
-		return nil, "", err
-	}
-	if owner == nil || owner.Disabled() {
+	switch {
+	case errors.Is(err, signet.ErrNotFound), err == nil && owner.Disabled():
 		return key, "account_disabled", nil
+	case err != nil:
+		return nil, "", err
 	}
 	return key, "", nil
 }
@@ -158,8 +163,8 @@ func network(address netip.Addr) string {
 
 // ProveAPIKey proves the API key of a token exchange (RFC 8693) by the same code as Caller, and orders a JWT for the
 // resources with no more than the key's permissions, for 15 min and never beyond the key's own end.
-// Errors: CodeInvalidRequest (RFC 8693 §2.2.2: the subject token is not valid, whatever is wrong with it),
-// CodeInvalidTarget, CodeInvalidScope, CodeTooMany (RetryAfter() time.Duration in its chain), CodeUnavailable.
+// Errors: CodeInvalidToken (whatever is wrong with the key; the edge writes what RFC 8693 §2.2.2 wants), CodeInvalidTarget,
+// CodeInvalidScope, CodeTooMany (RetryAfter() time.Duration in its chain), CodeUnavailable.
 func (a *Account) ProveAPIKey(ctx context.Context, req signet.APIKeyRequest) (*signet.TokenOrder, error) {
 	key, err := a.prove(ctx, req.Key)
 	if err != nil {
@@ -168,9 +173,6 @@ func (a *Account) ProveAPIKey(ctx context.Context, req signet.APIKeyRequest) (*s
 			client = req.Client.ID
 		}
 		a.refused(ctx, true, client, err)
-		if signet.CodeOf(err) == signet.CodeInvalidToken {
-			return nil, &signet.Error{Code: signet.CodeInvalidRequest, Message: "The subject token is not valid.", Reason: signet.ReasonOf(err), Cause: err}
-		}
 		return nil, err
 	}
 	audience, err := a.targets(req.Resources)
@@ -185,7 +187,7 @@ func (a *Account) ProveAPIKey(ctx context.Context, req signet.APIKeyRequest) (*s
 	if key.ExpiresAt != nil {
 		// Whole seconds, rounded down: exp must not outlive the key. Below one second nothing is left to issue.
 		if lifetime = min(lifetime, key.ExpiresAt.Sub(a.o.Now()).Truncate(time.Second)); lifetime < time.Second {
-			return nil, signet.NewError(signet.CodeInvalidRequest, "The subject token is not valid.", "key_expired")
+			return nil, denied("key_expired", refusedKey{key.ID})
 		}
 	}
 	return &signet.TokenOrder{

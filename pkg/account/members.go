@@ -67,15 +67,14 @@ func (a *Account) putMember(c *call) error {
 		if !a.mayGrant(c.role, there.Role) {
 			return forbidden("role_not_grantable", "The caller's role may not change that member.")
 		}
-		member, status, ev.Reason = there, http.StatusOK, "role_changed"
-		if there.Role == *in.Role {
+		if status, ev.Reason = http.StatusOK, "role_changed"; there.Role == *in.Role {
 			web.WriteJSON(c.w, status, viewMember(there))
 			return nil
 		}
-		member.Role = *in.Role
 	} else if len(members) >= maxRecords {
 		return tooManyRecords()
 	}
+	// AcceptedAt is never ours to give: the store keeps what the person has accepted, in the same statement.
 	if err := a.o.Members.PutMembership(c.ctx(), member, ev); err != nil {
 		if errors.Is(err, signet.ErrConflict) {
 			return conflict("last_owner", lastOwner, err)

@@ -22,7 +22,8 @@ type Members interface {
 	// Memberships is at most 1 s stale; empty for a user without any.
 	Memberships(ctx context.Context, user signet.UserID) (*signet.Memberships, error)
 	Members(ctx context.Context, account string) ([]signet.Membership, error)
-	// PutMembership writes a new membership or a changed role. CodeConflict: it would leave no accepted owner.
+	// PutMembership writes a new membership or a changed role, which stays accepted when it was, and sets the given one to
+	// what stands then. CodeConflict: it would leave no accepted owner.
 	PutMembership(ctx context.Context, membership *signet.Membership, event signet.Event) error
 	// EndMembership ends one. CodeConflict: the last accepted owner.
 	EndMembership(ctx context.Context, account string, user signet.UserID, event signet.Event) error
