@@ -20,6 +20,15 @@ type card struct {
 	TLS     *cardTLS    `json:"tls,omitempty"`
 	Clients cardClients `json:"clients"`
 	Users   []cardUser  `json:"users"`
+
+	ResourceServers []cardResourceServer `json:"resource_servers"`
+	Billers         []cardBiller         `json:"billers"`
+	Accounts        []cardAccount        `json:"accounts"`
+	APIKeys         []cardAPIKey         `json:"api_keys"`
+	Devices         []cardDevice         `json:"devices"`
+	PINApplications []cardPINApplication `json:"pin_applications"`
+	// RSPrivateKeyFile decrypts what is encrypted to any of ResourceServers: they share one key pair.
+	RSPrivateKeyFile string `json:"rs_private_key_file"`
 }
 
 type cardTLS struct {
@@ -34,6 +43,8 @@ type cardClients struct {
 	Partner        cardClient `json:"partner"`
 	PartnerES256   cardClient `json:"partner_es256"`
 	ResourceServer cardClient `json:"resource_server"`
+	Merchant       cardClient `json:"merchant"`     // acts for the account: payment intents
+	PaymentPage    cardClient `json:"payment_page"` // a hosted page: validates intents of every account
 }
 
 type cardClient struct {
@@ -55,6 +66,68 @@ type cardUser struct {
 	Sub         string `json:"sub"`
 	Email       string `json:"email"`
 	PhoneNumber string `json:"phone_number"`
+}
+
+type cardResourceServer struct {
+	ID       string `json:"id"`
+	Audience string `json:"audience"`
+	KID      string `json:"kid"`
+	Alg      string `json:"alg"`
+	Enc      string `json:"enc"`
+}
+
+type cardBiller struct {
+	ID                    string        `json:"id"`
+	Name                  string        `json:"name"`
+	Scheme                string        `json:"scheme"`
+	KID                   string        `json:"kid"`
+	HMACKey               string        `json:"hmac_key"` // hex of the bytes
+	InvoiceExchange       bool          `json:"invoice_exchange"`
+	DefaultResourceServer string        `json:"default_resource_server"`
+	ResourceServers       []string      `json:"resource_servers"`
+	Scope                 string        `json:"scope"`
+	ClientID              string        `json:"client_id"` // puts invoices in
+	ClientSecret          string        `json:"client_secret"`
+	Invoices              []cardInvoice `json:"invoices"`
+}
+
+type cardInvoice struct {
+	InvoiceGUID  string `json:"invoice_guid"`
+	CustomerGUID string `json:"customer_guid"` // the payer's user GUID
+}
+
+type cardAccount struct {
+	ID        string `json:"id"`
+	Name      string `json:"name"`
+	Type      string `json:"type"`
+	Instance  string `json:"instance"`
+	Owner     string `json:"owner"` // username
+	OwnerSub  string `json:"owner_sub"`
+	IntentKID string `json:"intent_kid"`
+	IntentKey string `json:"intent_key"` // hex
+}
+
+type cardAPIKey struct {
+	AccountID string `json:"account_id"`
+	Name      string `json:"name"`
+	Role      string `json:"role"`
+	Key       string `json:"key"`
+}
+
+type cardDevice struct {
+	AccountID string `json:"account_id"`
+	DCN       string `json:"dcn"`
+	ID        string `json:"id"`
+	Password  string `json:"password"`
+}
+
+type cardPINApplication struct {
+	ID       string `json:"id"`
+	Username string `json:"username"`
+	Mode     string `json:"mode"`
+	PIN      string `json:"pin"`
+	KID      string `json:"kid"`
+	Key      string `json:"key"` // hex
 }
 
 // locate fills in what only this run knows.

@@ -17,6 +17,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -26,6 +27,7 @@ import (
 // material is the partners' keys. RSA keys take a while: they are made beside everything else.
 type material struct {
 	sig, enc *rsa.PrivateKey
+	shared   *rsa.PrivateKey // of the resource servers that get encrypted tokens
 	modern   *ecdsa.PrivateKey
 	err      error
 }
@@ -38,16 +40,18 @@ func (h *home) material() <-chan material {
 	}
 	go func() {
 		var m material
-		encryption := make(chan error, 1)
-		go func() {
-			var err error
-			m.enc, err = rsa.GenerateKey(rand.Reader, 2048)
-			encryption <- err
-		}()
+		others := make(chan error, 2)
+		for _, key := range []**rsa.PrivateKey{&m.enc, &m.shared} {
+			go func() {
+				var err error
+				*key, err = rsa.GenerateKey(rand.Reader, 2048)
+				others <- err
+			}()
+		}
 		var err1, err2 error
 		m.sig, err1 = rsa.GenerateKey(rand.Reader, 2048)
 		m.modern, err2 = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		m.err = errors.Join(err1, err2, <-encryption)
+		m.err = errors.Join(err1, err2, <-others, <-others)
 		out <- m
 	}()
 	return out
@@ -68,7 +72,14 @@ func seed(ctx context.Context, n *node, h *home, fresh <-chan material, issuer s
 		if err := json.Unmarshal(content, c); err != nil {
 			return nil, fmt.Errorf("%s: %w", h.cardFile(), err)
 		}
-		return c, reseed(ctx, client, h, c, issuer)
+		if err := reseed(ctx, client, h, c, issuer); err != nil || c.RSPrivateKeyFile != "" {
+			return c, err
+		}
+		s := &seeder{ctx: ctx, api: client, home: h, card: c}
+		if s.catchUp(n.store); s.err != nil {
+			return nil, fmt.Errorf("seed: %w", s.err)
+		}
+		return c, writeCard(h.cardFile(), c)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -86,6 +97,7 @@ func seed(ctx context.Context, n *node, h *home, fresh <-chan material, issuer s
 	}
 	m := <-fresh
 	s.partners(m)
+	s.contracts(n.store, m.shared, time.Now())
 	if s.err != nil {
 		return nil, fmt.Errorf("seed: %w", s.err)
 	}

@@ -30,8 +30,87 @@ type Card struct {
 		Partner        Client `json:"partner"`
 		PartnerES256   Client `json:"partner_es256"`
 		ResourceServer Client `json:"resource_server"`
+		Merchant       Client `json:"merchant"`     // acts for the account: payment intents
+		PaymentPage    Client `json:"payment_page"` // a hosted page: validates intents of every account
 	} `json:"clients"`
-	Users []User `json:"users"`
+	Users           []User           `json:"users"`
+	ResourceServers []ResourceServer `json:"resource_servers"`
+	Billers         []Biller         `json:"billers"`
+	Accounts        []Account        `json:"accounts"`
+	APIKeys         []APIKey         `json:"api_keys"`
+	Devices         []Device         `json:"devices"`
+	PINApplications []PINApplication `json:"pin_applications"`
+	// RSPrivateKeyFile (PEM, PKCS #8) decrypts what is encrypted to any of ResourceServers: they share one key pair.
+	RSPrivateKeyFile string `json:"rs_private_key_file"`
+}
+
+// ResourceServer gets encrypted tokens.
+type ResourceServer struct {
+	ID       string `json:"id"`
+	Audience string `json:"audience"`
+	KID      string `json:"kid"`
+	Alg      string `json:"alg"`
+	Enc      string `json:"enc"`
+}
+
+// Biller signs identities; the first of the card by scheme v2, the second by v1 with invoice_exchange.
+type Biller struct {
+	ID                    string    `json:"id"`
+	Name                  string    `json:"name"`
+	Scheme                string    `json:"scheme"`
+	KID                   string    `json:"kid"`
+	HMACKey               string    `json:"hmac_key"` // hex of the bytes
+	InvoiceExchange       bool      `json:"invoice_exchange"`
+	DefaultResourceServer string    `json:"default_resource_server"`
+	ResourceServers       []string  `json:"resource_servers"`
+	Scope                 string    `json:"scope"`
+	ClientID              string    `json:"client_id"` // puts invoices in
+	ClientSecret          string    `json:"client_secret"`
+	Invoices              []Invoice `json:"invoices"`
+}
+
+// Invoice is one bill of a biller's payer.
+type Invoice struct {
+	InvoiceGUID  string `json:"invoice_guid"`
+	CustomerGUID string `json:"customer_guid"` // the payer's user GUID
+}
+
+// Account is an organisation's account.
+type Account struct {
+	ID        string `json:"id"`
+	Name      string `json:"name"`
+	Type      string `json:"type"`
+	Instance  string `json:"instance"`
+	Owner     string `json:"owner"` // username
+	OwnerSub  string `json:"owner_sub"`
+	IntentKID string `json:"intent_kid"`
+	IntentKey string `json:"intent_key"` // hex
+}
+
+// APIKey is a key of an account: of its owner, of a terminal, and the document's test key.
+type APIKey struct {
+	AccountID string `json:"account_id"`
+	Name      string `json:"name"`
+	Role      string `json:"role"`
+	Key       string `json:"key"`
+}
+
+// Device is a device credential.
+type Device struct {
+	AccountID string `json:"account_id"`
+	DCN       string `json:"dcn"`
+	ID        string `json:"id"`
+	Password  string `json:"password"`
+}
+
+// PINApplication logs in with an encrypted PIN; the first of the card by pin-v2, the second by aes-256-cbc.
+type PINApplication struct {
+	ID       string `json:"id"`
+	Username string `json:"username"`
+	Mode     string `json:"mode"`
+	PIN      string `json:"pin"`
+	KID      string `json:"kid"`
+	Key      string `json:"key"` // hex
 }
 
 // Client is one client of the card.
