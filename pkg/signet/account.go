@@ -33,7 +33,9 @@ type Account struct {
 	Instance string
 	Settings AccountSettings
 	// Keys are its HS256 keys (KeyIntent): the newest live one signs, all live ones verify.
-	Keys       []SealedKey
+	Keys []SealedKey
+	// NotBefore revokes what was issued at or before it for the account's API keys; zero: nothing.
+	NotBefore  time.Time
 	DisabledAt *time.Time
 	CreatedAt  time.Time
 	CreatedBy  string // "user:{id}", "admin:{key id}", "key:{id}"

@@ -63,6 +63,15 @@ func (c *cache[K, V]) clear() {
 	clear(c.records)
 }
 
+// dropNamed drops the record that a change names, all of them for "".
+func (c *cache[K, V]) dropNamed(record string) {
+	if record == "" {
+		c.clear()
+		return
+	}
+	c.drop(K(record))
+}
+
 // warm returns a cached record when it may be used in ctx. It allocates nothing.
 func warm[K ~string, V any](ctx context.Context, s *Store, c *cache[K, V], id K) *V {
 	if !s.fresh() {

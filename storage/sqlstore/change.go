@@ -16,7 +16,28 @@ const (
 	changedUsers       = "users"
 	changedKeys        = "keys"
 	changedRevocations = "revocations"
+
+	changedBillers         = "billers"
+	changedResourceServers = "resource_servers"
+	changedAudiences       = "audiences" // which resource server has an audience
+	changedInvoices        = "invoices"  // "{biller}/{guid}"
+	changedAccounts        = "accounts"
+	changedInstances       = "instances"   // which account has an instance
+	changedMemberships     = "memberships" // by user
+	changedAPIKeys         = "api_keys"
+	changedAPIKeyHashes    = "api_key_hashes"   // which key has a hash, hex
+	changedDevices         = "devices"          // "{dcn}/{id}"
+	changedPINApplications = "pin_applications" // by user name
 )
+
+// changedKinds are all of them: what is unknown once changes are lost.
+func changedKinds() []string {
+	return []string{
+		changedClients, changedUsers, changedKeys, changedRevocations, changedBillers, changedResourceServers, changedAudiences,
+		changedInvoices, changedAccounts, changedInstances, changedMemberships, changedAPIKeys, changedAPIKeyHashes,
+		changedDevices, changedPINApplications,
+	}
+}
 
 // pollBatch bounds one read of the changes table.
 const pollBatch = 1000
@@ -69,15 +90,8 @@ func (s *Store) announce(changes []change, head int64) {
 
 // invalidate drops what a change has made old.
 func (s *Store) invalidate(c change) {
-	switch {
-	case c.kind == changedClients && c.record == "":
-		s.clients.clear()
-	case c.kind == changedClients:
-		s.clients.drop(signet.ClientID(c.record))
-	case c.kind == changedUsers && c.record == "":
-		s.users.clear()
-	case c.kind == changedUsers:
-		s.users.drop(signet.UserID(c.record))
+	if cached := s.cached[c.kind]; cached != nil {
+		cached.dropNamed(c.record)
 	}
 }
 
@@ -131,7 +145,7 @@ func (s *Store) take(rows []changeRow) {
 	first := rows[0].N
 	lost := s.polledAt.Load() < 0 || head < s.position || (first == nil && head != s.position) || (first != nil && *first != s.position+1)
 	if lost {
-		for _, kind := range []string{changedClients, changedUsers, changedKeys, changedRevocations} {
+		for _, kind := range changedKinds() {
 			s.invalidate(change{kind: kind})
 			s.notices.add(change{kind: kind})
 		}

@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"encoding/json"
-	"sync"
 	"time"
 
 	"github.com/signet-auth/signet/pkg/signet"
@@ -118,34 +117,41 @@ func (s *Store) queryClients(ctx context.Context, where, arg string, limit int) 
 // InsertClient writes a client at version 1 and sets Version and the times of the given one.
 // Errors: CodeConflict when the id is taken, CodeInvalidRequest, CodeUnavailable.
 func (s *Store) InsertClient(ctx context.Context, client *signet.Client, event signet.Event) error {
-	metadata, err := clientText(client)
-	if err != nil {
-		return err
-	}
-	created := client.CreatedAt
-	err = s.act(ctx, func(ctx context.Context, t *transaction) error {
-		if created.IsZero() {
-			created = t.now
-		}
-		created = utc(created)
-		row := &clientRow{
-			ID: string(client.ID), Metadata: metadata, Admin: client.Admin, NotBefore: utcOrNil(client.NotBefore),
-			DisabledAt: utcPtr(client.DisabledAt), CreatedAt: created, UpdatedAt: created, Version: 1,
-		}
-		if err := s.insert(ctx, row); err != nil {
+	written := *client
+	err := s.act(ctx, func(ctx context.Context, t *transaction) error {
+		written = *client
+		if err := s.insertClient(ctx, t, &written); err != nil {
 			return err
 		}
-		if err := s.insertClientParts(ctx, client, t.now); err != nil {
-			return err
-		}
-		t.change(changedClients, string(client.ID))
 		t.note(event)
 		return nil
 	})
 	if err == nil {
-		client.CreatedAt, client.UpdatedAt, client.Version = created, created, 1
+		*client = written
 	}
 	return err
+}
+
+// insertClient is InsertClient without the event, in a transaction.
+func (s *Store) insertClient(ctx context.Context, t *transaction, client *signet.Client) error {
+	metadata, err := clientText(client)
+	if err != nil {
+		return err
+	}
+	created := createdAt(client.CreatedAt, t.now)
+	row := &clientRow{
+		ID: string(client.ID), Metadata: metadata, Admin: client.Admin, NotBefore: utcOrNil(client.NotBefore),
+		DisabledAt: utcPtr(client.DisabledAt), CreatedAt: created, UpdatedAt: created, Version: 1,
+	}
+	if err := s.insert(ctx, row); err != nil {
+		return err
+	}
+	if err := s.insertClientParts(ctx, client, t.now); err != nil {
+		return err
+	}
+	t.change(changedClients, string(client.ID))
+	client.CreatedAt, client.UpdatedAt, client.Version = created, created, 1
+	return nil
 }
 
 // UpdateClient writes metadata, secrets and Admin where Version still stands, and moves Version and UpdatedAt of the
@@ -279,63 +285,4 @@ func (s *Store) SetClientDisabled(ctx context.Context, id signet.ClientID, disab
 		t.note(event)
 		return nil
 	})
-}
-
-// originSet is the union of the live clients' origins, as of one generation of the client cache.
-type originSet struct {
-	mu         sync.RWMutex
-	origins    map[string]struct{}
-	generation uint64
-	loading    slot
-}
-
-// AnyOrigin reports whether a live client has registered the origin; at most 1 s stale, false when it cannot be known.
-func (s *Store) AnyOrigin(ctx context.Context, origin string) bool {
-	if origins := s.currentOrigins(); origins != nil {
-		_, ok := origins[origin]
-		return ok
-	}
-	// One reader at a time; the others find its result, or give up with their own deadline when it has none.
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	if s.origins.loading.take(ctx) != nil {
-		return false
-	}
-	defer s.origins.loading.leave()
-	origins := s.currentOrigins()
-	if origins == nil {
-		var err error
-		if origins, err = s.loadOrigins(ctx); err != nil {
-			return false
-		}
-	}
-	_, ok := origins[origin]
-	return ok
-}
-
-func (s *Store) currentOrigins() map[string]struct{} {
-	s.origins.mu.RLock()
-	defer s.origins.mu.RUnlock()
-	if s.origins.origins == nil || s.origins.generation != s.clients.generation.Load() || !s.fresh() {
-		return nil
-	}
-	return s.origins.origins
-}
-
-func (s *Store) loadOrigins(ctx context.Context) (map[string]struct{}, error) {
-	generation := s.clients.generation.Load()
-	var rows []string
-	err := s.all(ctx, &rows, `SELECT DISTINCT o.origin FROM client_origins o JOIN clients c ON c.id = o.client_id
-		WHERE c.disabled_at IS NULL`)
-	if err != nil {
-		return nil, err
-	}
-	origins := make(map[string]struct{}, len(rows))
-	for _, origin := range rows {
-		origins[origin] = struct{}{}
-	}
-	s.origins.mu.Lock()
-	s.origins.origins, s.origins.generation = origins, generation
-	s.origins.mu.Unlock()
-	return origins, nil
 }

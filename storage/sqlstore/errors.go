@@ -118,6 +118,14 @@ func cleanText(text string) string {
 // utc is how times are written: UTC, microseconds, on both engines.
 func utc(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
+// createdAt is when a record was made: as given, or the transaction's now.
+func createdAt(given, now time.Time) time.Time {
+	if given.IsZero() {
+		return now
+	}
+	return utc(given)
+}
+
 // utcOrNil writes the zero time as NULL.
 func utcOrNil(t time.Time) *time.Time {
 	if t.IsZero() {

@@ -78,30 +78,40 @@ func (r *grantRow) grant() (*signet.Grant, error) {
 // session, when named, has not ended. Errors: CodeRevoked (the condition), CodeConflict, CodeUnavailable.
 func (s *Store) IssueCode(ctx context.Context, grant *signet.Grant, code *signet.AuthorizationCode) error {
 	return s.act(ctx, func(ctx context.Context, _ *transaction) error {
-		// The rows of user and session are held until commit, in this order: whoever ends one of them either is seen
-		// here, or waits and then finds this grant among those to revoke. A condition inside the INSERT would not do:
-		// under READ COMMITTED the row could be ended between its look and our commit, and the grant would survive.
-		// The client's row is not held: all its users' logins would share it, and one that disables it would wait long.
-		query := "SELECT 1 FROM clients c, users u WHERE c.id = ? AND c.disabled_at IS NULL AND u.id = ? AND u.disabled_at IS NULL"
-		args, held := []any{string(grant.ClientID), string(grant.UserID)}, s.holding("u")
-		if grant.SessionID != "" {
-			query = "SELECT 1 FROM clients c, users u, sessions n WHERE c.id = ? AND c.disabled_at IS NULL AND u.id = ? AND u.disabled_at IS NULL" +
-				" AND n.id = ? AND n.ended_at IS NULL"
-			args, held = append(args, string(grant.SessionID)), s.holding("u, n")
-		}
-		var one int
-		err := s.one(ctx, &one, query+held, args...)
-		if signet.CodeOf(err) == signet.CodeNotFound {
-			return &signet.Error{Code: signet.CodeRevoked, Reason: "principal_ended"}
-		}
-		if err != nil {
-			return err
-		}
-		if err := s.insert(ctx, newGrantRow(grant)); err != nil {
+		if err := s.insertGrant(ctx, grant); err != nil {
 			return err
 		}
 		return s.insert(ctx, newCodeRow(code))
 	})
+}
+
+// InsertGrant writes a grant that no code leads to, under the conditions of IssueCode.
+// Errors: CodeRevoked (principal or session), CodeConflict, CodeUnavailable.
+func (s *Store) InsertGrant(ctx context.Context, grant *signet.Grant) error {
+	return s.act(ctx, func(ctx context.Context, _ *transaction) error { return s.insertGrant(ctx, grant) })
+}
+
+func (s *Store) insertGrant(ctx context.Context, grant *signet.Grant) error {
+	// The rows of user and session are held until commit, in this order: whoever ends one of them either is seen
+	// here, or waits and then finds this grant among those to revoke. A condition inside the INSERT would not do:
+	// under READ COMMITTED the row could be ended between its look and our commit, and the grant would survive.
+	// The client's row is not held: all its users' logins would share it, and one that disables it would wait long.
+	query := "SELECT 1 FROM clients c, users u WHERE c.id = ? AND c.disabled_at IS NULL AND u.id = ? AND u.disabled_at IS NULL"
+	args, held := []any{string(grant.ClientID), string(grant.UserID)}, s.holding("u")
+	if grant.SessionID != "" {
+		query = "SELECT 1 FROM clients c, users u, sessions n WHERE c.id = ? AND c.disabled_at IS NULL AND u.id = ? AND u.disabled_at IS NULL" +
+			" AND n.id = ? AND n.ended_at IS NULL"
+		args, held = append(args, string(grant.SessionID)), s.holding("u, n")
+	}
+	var one int
+	err := s.one(ctx, &one, query+held, args...)
+	if signet.CodeOf(err) == signet.CodeNotFound {
+		return &signet.Error{Code: signet.CodeRevoked, Reason: "principal_ended"}
+	}
+	if err != nil {
+		return err
+	}
+	return s.insert(ctx, newGrantRow(grant))
 }
 
 // RevokeGrant takes a grant back with everything issued from it: row, journal and event in one transaction of its own.

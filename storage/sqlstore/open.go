@@ -77,6 +77,19 @@ type Store struct {
 	users   *cache[signet.UserID, signet.User]
 	origins originSet
 
+	billers         *cache[signet.BillerID, signet.Biller]
+	resourceServers *cache[string, signet.ResourceServer]
+	invoices        *cache[string, signet.Invoice]
+	accounts        *cache[string, signet.Account]
+	memberships     *cache[signet.UserID, signet.Memberships]
+	apiKeys         *cache[string, signet.APIKey]
+	devices         *cache[string, signet.Device]
+	pinApplications *cache[string, signet.PINApplication]
+	// The ids of records by their second names.
+	audiences, instances, apiKeyHashes *cache[string, string]
+	// cached are all caches by the kind of change that names their records.
+	cached map[string]interface{ dropNamed(record string) }
+
 	base     time.Time    // origin of polledAt
 	polledAt atomic.Int64 // when the last successful poll began, in ns since base; negative: never
 	position int64        // number of the last change seen; the poller's own
@@ -117,14 +130,13 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	s := &Store{
 		opts:    opts,
 		flush:   make(slot, 1),
-		clients: newCache[signet.ClientID, signet.Client](cacheSize),
-		users:   newCache[signet.UserID, signet.User](cacheSize),
 		base:    opts.Now(),
 		wake:    make(chan struct{}, 1),
 		changed: make(chan int64, 1),
 		traffic: make(chan signet.Event, trafficQueue),
 		origins: originSet{loading: make(slot, 1)},
 	}
+	s.makeCaches()
 	s.polledAt.Store(-1)
 	s.notices.ready = make(chan struct{}, 1)
 	if err := s.connect(); err != nil {
@@ -137,6 +149,29 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		return nil, translate(err)
 	}
 	return s, nil
+}
+
+func (s *Store) makeCaches() {
+	s.clients = newCache[signet.ClientID, signet.Client](cacheSize)
+	s.users = newCache[signet.UserID, signet.User](cacheSize)
+	s.billers = newCache[signet.BillerID, signet.Biller](cacheSize)
+	s.resourceServers = newCache[string, signet.ResourceServer](cacheSize)
+	s.invoices = newCache[string, signet.Invoice](cacheSize)
+	s.accounts = newCache[string, signet.Account](cacheSize)
+	s.memberships = newCache[signet.UserID, signet.Memberships](cacheSize)
+	s.apiKeys = newCache[string, signet.APIKey](cacheSize)
+	s.devices = newCache[string, signet.Device](cacheSize)
+	s.pinApplications = newCache[string, signet.PINApplication](cacheSize)
+	s.audiences = newCache[string, string](cacheSize)
+	s.instances = newCache[string, string](cacheSize)
+	s.apiKeyHashes = newCache[string, string](cacheSize)
+	s.cached = map[string]interface{ dropNamed(record string) }{
+		changedClients: s.clients, changedUsers: s.users, changedBillers: s.billers,
+		changedResourceServers: s.resourceServers, changedAudiences: s.audiences, changedInvoices: s.invoices,
+		changedAccounts: s.accounts, changedInstances: s.instances, changedMemberships: s.memberships,
+		changedAPIKeys: s.apiKeys, changedAPIKeyHashes: s.apiKeyHashes, changedDevices: s.devices,
+		changedPINApplications: s.pinApplications,
+	}
 }
 
 func (s *Store) connect() (err error) {
@@ -192,6 +227,14 @@ func (s *Store) holding(tables string) string {
 		return ""
 	}
 	return " FOR SHARE OF " + tables
+}
+
+// forUpdate ends a SELECT that keeps its row from everybody else's acts until commit, and orders them.
+func (s *Store) forUpdate() string {
+	if s.lite {
+		return ""
+	}
+	return " FOR NO KEY UPDATE"
 }
 
 // Close closes the pools. Run must have returned before.

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"gorm.io/gorm/clause"
@@ -28,13 +29,14 @@ type retention struct {
 	table string
 	// key is what DELETE finds a row by: the columns of a key.
 	key string
-	// where is the condition; its one ? is now - keep.
+	// where is the condition; each ? is now - keep.
 	where string
 	keep  time.Duration
 }
 
 // retentions lists every table whose rows end. Those that are not here hold the truth about something that lives until
-// an operator ends it (clients, client_origins, users, consents, admin_keys), or have one row (change_head).
+// an operator ends it (clients, client_origins, users, consents, admin_keys, and the records of the contracts with their
+// sealed keys, whose ids must never be given out again), or have one row (change_head).
 //
 // The order matters inside a family: tokens and codes before the grant that they refer to. A spent refresh token is kept
 // as long as its grant, and a code a day, because finding it is how a replay is noticed.
@@ -57,6 +59,11 @@ func retentions() []retention {
 		// An hour more than their own end, so that a node whose clock is ahead removes nothing that still counts.
 		{"replay_marks", "hash", "expires_at < ?", time.Hour},
 		{"attempts", "hash", "expires_at < ?", time.Hour},
+		{"spent", "hash", "expires_at < ?", time.Hour},
+		// What has no time of its own goes when nothing can be decrypted any more with which it could be sent again.
+		{"spent", "hash", `expires_at IS NULL AND owner IN (
+			SELECT k.owner || '#' || k.id FROM sealed_keys k WHERE k.expires_at < ?
+			UNION ALL SELECT k.owner FROM sealed_keys k GROUP BY k.owner HAVING COUNT(*) = COUNT(k.expires_at) AND MAX(k.expires_at) < ?)`, 30 * day},
 	}
 }
 
@@ -87,8 +94,12 @@ func (s *Store) Sweep(ctx context.Context) (removed int64, err error) {
 			n, err = s.sweepChains(ctx, s.now().Add(-r.keep))
 		} else {
 			n, err = s.inBatches(ctx, func() (int64, error) {
+				var args []any
+				for range strings.Count(r.where, "?") {
+					args = append(args, s.now().Add(-r.keep))
+				}
 				return s.exec(ctx, "DELETE FROM "+r.table+" WHERE ("+r.key+") IN (SELECT "+r.key+" FROM "+r.table+" WHERE "+r.where+" LIMIT ?)",
-					s.now().Add(-r.keep), sweepBatch)
+					append(args, sweepBatch)...)
 			})
 		}
 		removed += n

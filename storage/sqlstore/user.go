@@ -58,17 +58,21 @@ func (s *Store) loadUser(ctx context.Context, id signet.UserID) (*signet.User, e
 	return row.user()
 }
 
+// aPerson is the condition on a user that is no PIN application (signet.ApplicationPrefix).
+const aPerson = "substr(id, 1, 4) <> 'app:'"
+
 // UserByLogin finds a user by login name or e-mail address, without letter case; it always reads the database. A login
 // name goes before an address, and an address that several users share finds none of them: nobody can take over
-// another's login by writing the other's address into a profile. Errors: CodeNotFound, CodeUnavailable.
+// another's login by writing the other's address into a profile. A PIN application's row is none that logs in, nor does
+// it stand in anybody's way. Errors: CodeNotFound, CodeUnavailable.
 func (s *Store) UserByLogin(ctx context.Context, name string) (*signet.User, error) {
 	key := loginKey(name)
 	if !findable(key) {
 		return nil, signet.ErrNotFound
 	}
 	var rows []userRow
-	err := s.all(ctx, &rows, "SELECT "+userColumns+" FROM users WHERE username_key = ? UNION ALL SELECT "+userColumns+
-		" FROM (SELECT "+userColumns+" FROM users WHERE email_key = ? AND username_key <> ? LIMIT 2) u", key, key, key)
+	err := s.all(ctx, &rows, "SELECT "+userColumns+" FROM users WHERE username_key = ? AND "+aPerson+" UNION ALL SELECT "+userColumns+
+		" FROM (SELECT "+userColumns+" FROM users WHERE email_key = ? AND username_key <> ? AND "+aPerson+" LIMIT 2) u", key, key, key)
 	if err != nil {
 		return nil, err
 	}
@@ -83,13 +87,13 @@ func (s *Store) UserByLogin(ctx context.Context, name string) (*signet.User, err
 	return rows[0].user()
 }
 
-// ListUsers returns users by id; after is the last id of the page before. Error: CodeUnavailable.
+// ListUsers returns users by id, without PIN applications; after is the last id of the page before. Error: CodeUnavailable.
 func (s *Store) ListUsers(ctx context.Context, after string, limit int) ([]signet.User, error) {
 	if after != "" && !findable(after) {
 		return nil, nil
 	}
 	var rows []userRow
-	if err := s.all(ctx, &rows, "SELECT "+userColumns+" FROM users WHERE id > ? ORDER BY id LIMIT ?", after, limit); err != nil {
+	if err := s.all(ctx, &rows, "SELECT "+userColumns+" FROM users WHERE id > ? AND "+aPerson+" ORDER BY id LIMIT ?", after, limit); err != nil {
 		return nil, err
 	}
 	out := make([]signet.User, 0, len(rows))
@@ -116,35 +120,42 @@ func checkUser(user *signet.User) error {
 // InsertUser writes a user at version 1 and sets Version and the times of the given one.
 // Errors: CodeConflict when the id or the login name is taken, CodeInvalidRequest, CodeUnavailable.
 func (s *Store) InsertUser(ctx context.Context, user *signet.User, event signet.Event) error {
-	if err := checkUser(user); err != nil {
-		return err
-	}
-	created, passwordChanged := user.CreatedAt, user.PasswordChangedAt
+	written := *user
 	err := s.act(ctx, func(ctx context.Context, t *transaction) error {
-		if created.IsZero() {
-			created = t.now
-		}
-		created = utc(created)
-		if user.PasswordHash != "" && passwordChanged.IsZero() {
-			passwordChanged = created
-		}
-		row := &userRow{
-			ID: string(user.ID), Username: user.Username, UsernameKey: loginKey(user.Username),
-			EmailKey: orNil(loginKey(user.Profile.Email)), Profile: toJSON(user.Profile), PasswordHash: user.PasswordHash,
-			PasswordChangedAt: utcOrNil(passwordChanged), NotBefore: utcOrNil(user.NotBefore),
-			DisabledAt: utcPtr(user.DisabledAt), CreatedAt: created, UpdatedAt: created, Version: 1,
-		}
-		if err := s.insert(ctx, row); err != nil {
+		written = *user
+		if err := s.insertUser(ctx, t, &written); err != nil {
 			return err
 		}
-		t.change(changedUsers, string(user.ID))
 		t.note(event)
 		return nil
 	})
 	if err == nil {
-		user.CreatedAt, user.UpdatedAt, user.PasswordChangedAt, user.Version = created, created, passwordChanged, 1
+		*user = written
 	}
 	return err
+}
+
+// insertUser is InsertUser without the event, in a transaction.
+func (s *Store) insertUser(ctx context.Context, t *transaction, user *signet.User) error {
+	if err := checkUser(user); err != nil {
+		return err
+	}
+	created, passwordChanged := createdAt(user.CreatedAt, t.now), user.PasswordChangedAt
+	if user.PasswordHash != "" && passwordChanged.IsZero() {
+		passwordChanged = created
+	}
+	row := &userRow{
+		ID: string(user.ID), Username: user.Username, UsernameKey: loginKey(user.Username),
+		EmailKey: orNil(loginKey(user.Profile.Email)), Profile: toJSON(user.Profile), PasswordHash: user.PasswordHash,
+		PasswordChangedAt: utcOrNil(passwordChanged), NotBefore: utcOrNil(user.NotBefore),
+		DisabledAt: utcPtr(user.DisabledAt), CreatedAt: created, UpdatedAt: created, Version: 1,
+	}
+	if err := s.insert(ctx, row); err != nil {
+		return err
+	}
+	t.change(changedUsers, string(user.ID))
+	user.CreatedAt, user.UpdatedAt, user.PasswordChangedAt, user.Version = created, created, passwordChanged, 1
+	return nil
 }
 
 // UpdateUser writes login name and profile where Version still stands, and moves Version and UpdatedAt of the given one.

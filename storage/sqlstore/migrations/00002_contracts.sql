@@ -53,6 +53,7 @@ CREATE TABLE accounts (
     settings     TEXT NOT NULL,
     -- individual_of is the user whose one individual account this is.
     individual_of TEXT UNIQUE,
+    not_before   TIMESTAMP,
     disabled_at  TIMESTAMP,
     created_at   TIMESTAMP NOT NULL,
     created_by   TEXT NOT NULL,
@@ -61,13 +62,14 @@ CREATE TABLE accounts (
     version      BIGINT NOT NULL CHECK (version > 0)
 );
 
--- ended_at keeps the row of a membership that is over, so that tokens which carry it stay taken back.
+-- ended_at keeps the row of a membership that is over, so that tokens which carry it stay taken back. changed_at is when
+-- what tokens carry of it last changed: NULL until it was accepted for the first time.
 CREATE TABLE memberships (
     account_id  TEXT NOT NULL REFERENCES accounts (id),
     user_id     TEXT NOT NULL REFERENCES users (id),
     role        TEXT NOT NULL,
     accepted_at TIMESTAMP,
-    changed_at  TIMESTAMP NOT NULL,
+    changed_at  TIMESTAMP,
     ended_at    TIMESTAMP,
     created_at  TIMESTAMP NOT NULL,
     created_by  TEXT NOT NULL,
@@ -119,8 +121,8 @@ CREATE TABLE pin_applications (
     version    BIGINT NOT NULL CHECK (version > 0)
 );
 
--- spent holds what may be used once and has no time of its own: PIN nonces for as long as their key lives, single-use
--- intents until they expire. expires_at NULL: as long as owner's row of sealed_keys is there.
+-- spent holds what may be used once: single-use intents until they expire, and what has no time of its own, PIN nonces.
+-- expires_at NULL: until owner, a credential ("{owner}#{id}" of sealed_keys) or all that an owner has, ended long ago.
 CREATE TABLE spent (
     hash       BYTEA PRIMARY KEY,
     owner      TEXT NOT NULL,
