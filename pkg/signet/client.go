@@ -64,7 +64,7 @@ type ClientMetadata struct {
 	Scope                   string          `json:"scope,omitempty"`            // space-separated: all that may be asked for
 	ApplicationType         string          `json:"application_type,omitempty"` // web (default) or native
 	JWKS                    json.RawMessage `json:"jwks,omitempty"`             // RFC 7517 set, kept as sent
-	JWKSURI                 string          `json:"jwks_uri,omitempty"`
+	JWKSURI                 string          `json:"jwks_uri,omitempty"`             // fetched by pkg/clientauth; instead of jwks
 	IDTokenSignedAlg        string          `json:"id_token_signed_response_alg,omitempty"` // default RS256
 	DefaultMaxAge           *Seconds        `json:"default_max_age,omitempty"`
 	RequireAuthTime         bool            `json:"require_auth_time,omitempty"`
@@ -108,6 +108,8 @@ type ClientMetadata struct {
 	TokenResponseJTI       string              `json:"token_response_jti,omitempty"`     // "" or "none", "assertion", "issued"
 	AllowedNetworks        []string            `json:"allowed_networks,omitempty"`       // CIDR; empty: all
 	Partner                bool                `json:"partner,omitempty"`
+	// JWKSRefusedKIDs are keys of the client that verify nothing any more, hosted or fetched: the operator's quick way.
+	JWKSRefusedKIDs []string `json:"jwks_refused_kids,omitempty"`
 	// Environment is "" (development), "cat" or "production": the last two take hosted keys as certificates alone.
 	Environment string `json:"environment,omitempty"`
 	// Certificates are the PEM certificates that hosted keys were made of, kept for their expiry.
@@ -118,13 +120,33 @@ type ClientMetadata struct {
 	RequireCertificate   bool   `json:"require_certificate,omitempty"`
 	BindCertificate      bool   `json:"tls_client_certificate_bound_access_tokens,omitempty"`
 	// TLSClientAuthSubjectDN and TLSClientAuthSANDNS are what tls_client_auth compares (RFC 8705 §2.1.2), one of them.
-	TLSClientAuthSubjectDN string `json:"tls_client_auth_subject_dn,omitempty"`
+	TLSClientAuthSubjectDN string `json:"tls_client_auth_subject_dn,omitempty"` // RFC 4514, most specific name first
 	TLSClientAuthSANDNS    string `json:"tls_client_auth_san_dns,omitempty"`
+	// TLSClientAuthCA is the SHA-256 thumbprint (base64url) of the authority that this client's certificates come from.
+	// It is needed where more than one authority is trusted: another one could issue the same name.
+	TLSClientAuthCA string `json:"tls_client_auth_ca,omitempty"`
+	// Activation is how a partner was let into production. It is the server's to write, never a caller's.
+	Activation *Activation `json:"activation,omitempty"`
 	// AccountID is the account that a machine client acts for at /api and /payment.
 	AccountID string `json:"account_id,omitempty"`
 	// Introspect marks a resource server: it may use /introspect.
 	Introspect bool `json:"introspect,omitempty"`
 }
+
+// Activation says when and why a partner was let into production: the id of its evidence from CAT, or the reason of an
+// operator who let it in without.
+type Activation struct {
+	At       time.Time `json:"at"`
+	By       string    `json:"by"` // the actor, as in Event
+	Evidence string    `json:"evidence,omitempty"`
+	Override string    `json:"override,omitempty"`
+}
+
+// The environments that take hosted keys as certificates alone (wire.md, 2).
+const (
+	EnvironmentCAT        = "cat"
+	EnvironmentProduction = "production"
+)
 
 // AssertionAudience is a further audience accepted until a date, for a host that already resolves to signet.
 type AssertionAudience struct {
@@ -157,6 +179,16 @@ type Client struct {
 
 // Disabled reports whether the client may not act.
 func (c *Client) Disabled() bool { return c.DisabledAt != nil }
+
+// Inactive reports whether the client is a partner in production that was not let in yet.
+func (c *Client) Inactive() bool {
+	return c.Partner && c.Environment == EnvironmentProduction && c.Activation == nil
+}
+
+// Certified reports whether hosted keys count only when a certificate on record stands behind them.
+func (c *Client) Certified() bool {
+	return c.Environment == EnvironmentCAT || c.Environment == EnvironmentProduction
+}
 
 // Public reports whether the client has no credential (RFC 6749 §2.1).
 func (c *Client) Public() bool { return c.TokenEndpointAuthMethod == AuthNone }
