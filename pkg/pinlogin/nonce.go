@@ -24,7 +24,7 @@ func (p *PINLogin) consume(ctx context.Context, a *attempt) error {
 			IssuedAt: a.opened.at, ExpiresAt: a.opened.at.Add(markLife)})
 	case mode == signet.PINGCM || a.app.CheckNonce:
 		sum := sha256.Sum256(a.opened.nonce)
-		err = p.o.Spent.Spend(ctx, markSpace, key.Credential()+"|"+hex.EncodeToString(sum[:]), key.Owner, nil)
+		err = p.o.Spent.Spend(ctx, markSpace, key.Credential()+"|"+hex.EncodeToString(sum[:]), key.Credential(), nil)
 	}
 	if !errors.Is(err, signet.ErrUsed) {
 		return err

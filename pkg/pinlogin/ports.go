@@ -40,8 +40,8 @@ type Marks interface {
 	Use(ctx context.Context, mark signet.Mark) error
 }
 
-// Spent marks used what has no time of its own, by one conditional insert. expiresAt nil: as long as owner's key is
-// there. Errors: CodeUsed, CodeUnavailable.
+// Spent marks used what has no time of its own, by one conditional insert. expiresAt nil: for as long as the credential
+// that owner names could open it. Errors: CodeUsed, CodeUnavailable.
 type Spent interface {
 	Spend(ctx context.Context, space, key, owner string, expiresAt *time.Time) error
 }

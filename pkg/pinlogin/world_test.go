@@ -34,7 +34,7 @@ const (
 type world struct {
 	t       *testing.T
 	clock   *storagetest.Clock
-	store   *shelf
+	store   *sqlstore.Store
 	ring    *keys.Ring
 	pins    *pins
 	marks   *countedMarks
@@ -157,14 +157,14 @@ func newWorld(t *testing.T, change ...func(*Options)) *world {
 		defer w.logMu.Unlock()
 		return w.logs.Write(b)
 	}), nil))
-	store, err := sqlstore.Open(t.Context(), sqlstore.Options{Driver: sqlstore.DriverSQLite,
+	var err error
+	w.store, err = sqlstore.Open(t.Context(), sqlstore.Options{Driver: sqlstore.DriverSQLite,
 		DSN: filepath.Join(t.TempDir(), "signet.db"), Now: w.clock.Now, Node: signet.NewNodeID(), Log: log})
 	w.must(err)
-	w.store = &shelf{Store: store, apps: map[string]*signet.PINApplication{}, spent: map[string]bool{}}
 	t.Cleanup(func() { _ = w.store.Close() })
 	w.must(w.store.Migrate(t.Context()))
 	w.ring, err = keys.New(keys.Options{
-		Store: store, KEKs: map[string][]byte{"k": []byte(strings.Repeat("k", 32))}, CurrentKEK: "k", Now: w.clock.Now,
+		Store: w.store, KEKs: map[string][]byte{"k": []byte(strings.Repeat("k", 32))}, CurrentKEK: "k", Now: w.clock.Now,
 		Plan:        keys.Plan{JWKSMaxAge: time.Minute, LongestToken: time.Hour, HintRetention: time.Hour},
 		SigningAlgs: []string{"ES256"},
 	})
