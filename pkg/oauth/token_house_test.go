@@ -130,7 +130,7 @@ type tokenHouse struct {
 	session signet.SessionID
 }
 
-func newTokenHouse(t testing.TB) *tokenHouse {
+func newTokenHouse(t testing.TB, change ...func(*Options)) *tokenHouse {
 	t.Helper()
 	h := &tokenHouse{t: t, clock: &tokenClock{}, log: &bytes.Buffer{}, secrets: map[signet.ClientID]string{}}
 	h.clock.at.Store(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).UnixNano())
@@ -160,11 +160,15 @@ func newTokenHouse(t testing.TB) *tokenHouse {
 	ok(t, err)
 	pages, err := templates.New()
 	ok(t, err)
-	h.server, err = New(Options{
+	options := Options{
 		Issuer: tokenIssuer, Records: h.store, Tx: h.store, Grants: h.store, AccessTokens: h.store, RefreshTokens: h.store,
 		Browser: emptySeats{}, Flows: h.ring, Events: store, Keys: h.ring, Revocation: revoked, ClientAuth: prover, Pages: pages,
 		Now: h.clock.now, Log: log,
-	})
+	}
+	for _, f := range change {
+		f(&options)
+	}
+	h.server, err = New(options)
 	ok(t, err)
 	h.handler, err = web.New(web.Options{
 		Routes: h.server.Routes(), Origins: store, Log: log, Now: h.clock.now, HTTPS: true,
