@@ -62,6 +62,7 @@ func (e *apiError) Error() string {
 type silence struct {
 	server string
 	cause  error
+	issuer bool // it is the public address of a server, not its admin API
 }
 
 // Error leaves out the request, which says nothing to an operator.
@@ -78,6 +79,9 @@ func (e *silence) Error() string {
 		return fmt.Sprintf("the certificate of %s is not trusted: %v. Give its roots with --ca-file", e.server, cause)
 	case errors.As(cause, &wrongName):
 		return fmt.Sprintf("the certificate of %s is for another name: %v", e.server, cause)
+	}
+	if e.issuer {
+		return fmt.Sprintf("no answer from %s: %v. Is signet running, and is this its issuer (--server)?", e.server, cause)
 	}
 	return fmt.Sprintf("no answer from %s: %v. Is signet running, and is this its admin API (--server or %s)?", e.server, cause, config.EnvServer)
 }

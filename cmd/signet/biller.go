@@ -20,7 +20,7 @@ func billers() *register {
 			if f.yes("invoice_exchange") {
 				invoices = "on"
 			}
-			return []string{f.text("id"), f.text("name"), name, f.count("keys"), f.text("default_resource_server"), invoices, state(f.yes("disabled"))}
+			return []string{f.text("id"), f.text("name"), name, f.live("keys"), f.text("default_resource_server"), invoices, state(f.yes("disabled"))}
 		}}
 }
 

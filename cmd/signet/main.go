@@ -95,7 +95,7 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "write JSON for programs")
 	root.AddCommand(a.serveCommand(), a.devCommand(), a.migrateCommand(), a.adminCommand(), a.clientCommand(),
 		a.userCommand(), a.keyCommand(), a.billerCommand(), a.resourceServerCommand(), a.accountCommand(), a.apiKeyCommand(),
-		a.deviceCommand(), a.pinApplicationCommand())
+		a.deviceCommand(), a.pinApplicationCommand(), a.tryCommand())
 	return root
 }
 

@@ -11,7 +11,7 @@ func pinApplications() *register {
 	return &register{group: "pin-application", path: "/pin-applications", member: "pin_applications", arg: "ID",
 		header: []string{"ID", "USERNAME", "MODE", "KEYS", "NETWORKS", "MODE ENDS", "STATE"},
 		row: func(f fields) []string {
-			return []string{f.text("id"), f.text("username"), f.text("mode"), f.count("keys"), f.text("allowed_networks"), f.text("mode_ends"), state(f.yes("disabled"))}
+			return []string{f.text("id"), f.text("username"), f.text("mode"), f.live("keys"), f.text("allowed_networks"), f.text("mode_ends"), state(f.yes("disabled"))}
 		}}
 }
 

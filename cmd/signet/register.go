@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -57,11 +58,19 @@ func (f fields) set(name string, value any) error {
 
 func (f fields) yes(name string) bool { return string(f[name]) == "true" }
 
-// count is the length of a list.
-func (f fields) count(name string) string {
-	var list []json.RawMessage
-	_ = json.Unmarshal(f[name], &list) // no list: nothing in it
-	return fmt.Sprint(len(list))
+// live counts the keys of a record that verify now.
+func (f fields) live(name string) string {
+	var keys []struct {
+		ExpiresAt *time.Time `json:"expires_at"`
+	}
+	_ = json.Unmarshal(f[name], &keys) // no list: nothing in it
+	count := 0
+	for _, key := range keys {
+		if key.ExpiresAt == nil || time.Now().Before(*key.ExpiresAt) {
+			count++
+		}
+	}
+	return strconv.Itoa(count)
 }
 
 func (r *register) at(id string, more ...string) string {

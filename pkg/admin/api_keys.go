@@ -132,8 +132,8 @@ func (a *Admin) importAPIKey(c *call) error {
 // importable: a header must be able to carry it, nobody must be able to guess it, and it must not look like one of ours.
 func (a *Admin) importable(secret signet.Secret, role string) error {
 	text := secret.Reveal()
-	if len(text) < 20 || len(text) > 512 {
-		return badRequest("secret", "The secret must have 20 to 512 characters.")
+	if len(text) < 16 || len(text) > 256 { // the bounds within which a foreign key is looked up (wire.md, 1)
+		return badRequest("secret", "The secret must have 16 to 256 characters.")
 	}
 	for i := range len(text) {
 		if text[i] <= 0x20 || text[i] > 0x7e {
