@@ -19,8 +19,10 @@ type exchange struct {
 	address  netip.Addr
 	https    bool
 	endpoint *endpoint
-	status   int
-	bytes    int64
+	// certificates are what a proxy said of the client's certificate.
+	certificates certificateHeaders
+	status       int
+	bytes        int64
 
 	mu    sync.Mutex // handlers may Note from goroutines of theirs
 	notes []slog.Attr

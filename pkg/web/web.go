@@ -25,6 +25,8 @@ type Options struct {
 	Now     func() time.Time
 	// TrustedProxies may say in X-Forwarded-For who called.
 	TrustedProxies []netip.Prefix
+	// CertificateProxies may say in Client-Cert (RFC 9440) which certificate the client showed them.
+	CertificateProxies []netip.Prefix
 	// HTTPS is true when callers reach this handler over https, by us or by a proxy: HSTS is sent.
 	HTTPS bool
 	// Metrics receives the request metrics; nil keeps them to itself. Several handlers may share one.
@@ -190,7 +192,7 @@ func (k *kit) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := k.Now()
 	x := &exchange{
 		ResponseWriter: w, id: requestID(r.Header), https: k.HTTPS,
-		address: clientAddress(r, k.TrustedProxies), endpoint: k.missing,
+		address: clientAddress(r, k.TrustedProxies), certificates: takeCertificates(r, k.CertificateProxies), endpoint: k.missing,
 	}
 	h := w.Header()
 	secure(h, k.HTTPS)
