@@ -21,6 +21,7 @@ func TestPIN01OneAnswer(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
+			w.warm()
 			w.counts.free.Store(true)
 			app := w.add("shop", mode, func(a *signet.PINApplication) { a.CheckNonce = true })
 			sealed, err := base64.StdEncoding.DecodeString(app.encrypt(pin))
@@ -246,5 +247,23 @@ func TestRefusalsCostTheSame(t *testing.T) {
 	}
 	if logs := w.text(); strings.Contains(logs, pin) || strings.Contains(logs, used) {
 		t.Error("a PIN or a password is in the log")
+	}
+}
+
+// ENU-01: a name that exists and one that does not cost the database the same reads, also on a warm node.
+func TestLookUpsCostTheSame(t *testing.T) {
+	t.Parallel()
+	var counted *reads
+	w := newWorld(t, func(o *Options) { counted = countReads(&o.Applications) })
+	w.warm()
+	w.counts.free.Store(true)
+	w.add("shop", signet.PINv2)
+	w.wrong(home, "shop")
+	for _, name := range []string{"shop", unknown, "shop", unknown} {
+		counted.database.Store(0)
+		w.wrong(home, name).want(t, name, 401)
+		if n := counted.database.Load(); n != 1 {
+			t.Errorf("%s: %d reads of the database, want 1", name, n)
+		}
 	}
 }

@@ -9,8 +9,9 @@ import (
 
 // Applications finds PIN applications. Errors: CodeNotFound, CodeUnavailable.
 type Applications interface {
-	// PINApplication finds one by its user name, exactly as it is written.
+	// PINApplication finds one by its user name, exactly as it is written; it may be cached.
 	PINApplication(ctx context.Context, username string) (*signet.PINApplication, error)
+	// PINApplicationByID always reads the database.
 	PINApplicationByID(ctx context.Context, id signet.ClientID) (*signet.PINApplication, error)
 }
 

@@ -334,3 +334,43 @@ func (w *world) request(method, path string) *http.Request {
 	r.RemoteAddr = home + ":4000"
 	return r
 }
+
+// warm runs the store's poller, so that records come from the cache as they do in a node at work.
+func (w *world) warm() {
+	w.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- w.store.Run(ctx) }()
+	w.t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			w.t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+// reads counts the reads of the database that look-ups of applications cost a warm node: those by name that find nothing,
+// and all by id.
+type reads struct {
+	Applications
+	database atomic.Int64
+}
+
+func countReads(into *Applications) *reads {
+	r := &reads{Applications: *into}
+	*into = r
+	return r
+}
+
+func (r *reads) PINApplication(ctx context.Context, name string) (*signet.PINApplication, error) {
+	app, err := r.Applications.PINApplication(ctx, name)
+	if err != nil {
+		r.database.Add(1)
+	}
+	return app, err
+}
+
+func (r *reads) PINApplicationByID(ctx context.Context, id signet.ClientID) (*signet.PINApplication, error) {
+	r.database.Add(1)
+	return r.Applications.PINApplicationByID(ctx, id)
+}
