@@ -3,6 +3,7 @@ package clientauth
 import (
 	"context"
 	"crypto"
+	"crypto/x509"
 	"errors"
 	"net/netip"
 	"slices"
@@ -26,61 +27,65 @@ const (
 	markSpace = "assertion"
 )
 
-// proof is one assertion under examination.
-type proof struct {
+// examined is one assertion under examination.
+type examined struct {
 	assertion *assertion
 	client    *signet.Client
 	bodyID    signet.ClientID
 	from      netip.Addr
 	now       time.Time
-	key       crypto.PublicKey // set by check 5
+	// certificates are those of the connection, the client's own first.
+	certificates []*x509.Certificate
+	key          crypto.PublicKey // set by check 5
+	keysAway     bool             // set by check 5: the client's host of keys could not be asked
 }
 
 // check is one line of the list: run returns "" or the reason of the refusal.
 type check struct {
 	name  string
 	stage stage
-	run   func(*Authenticator, *proof) string
+	run   func(context.Context, *Authenticator, *examined) string
 }
 
 // assertionChecks is the list (RFC 7521 §4.2 and §5.2, RFC 7523 §3, RFC 10070, RFC 8725). The order is part of it: nothing in
-// the claims is believed before 6, and what consumes comes after everything else.
+// the claims is believed before 7, and what consumes comes after everything else.
 func assertionChecks() []check {
 	return []check{
-		{"1 compact JWS of three base64url parts", stageKey, func(_ *Authenticator, p *proof) string { return p.assertion.formFault }},
-		{"2 header: one JSON object, nothing repeated, nothing we would have to understand", stageKey, func(_ *Authenticator, p *proof) string { return p.assertion.headerFault }},
+		{"1 compact JWS of three base64url parts", stageKey, func(_ context.Context, _ *Authenticator, p *examined) string { return p.assertion.formFault }},
+		{"2 header: one JSON object, nothing repeated, nothing we would have to understand", stageKey, func(_ context.Context, _ *Authenticator, p *examined) string { return p.assertion.headerFault }},
 		{"3 typ", stageKey, checkType},
 		{"4 alg: asymmetric, the registered one", stageKey, checkAlgorithm},
 		{"5 key: ours on record, named by kid, made for alg", stageKey, checkKey},
 		{"6 signature", stageKey, checkSignature},
-		{"7 claims: one JSON object, nothing repeated", stageClaims, func(_ *Authenticator, p *proof) string { return p.assertion.claimsFault }},
-		{"8 iss and sub are the client", stageClaims, checkSubject},
-		{"9 aud is signet and nobody else", stageClaims, checkAudience},
-		{"10 exp, iat, nbf are numbers", stageClaims, checkDates},
-		{"11 exp - iat within the limit", stageClaims, checkLifetime},
-		{"12 exp, iat, nbf against the clock", stageClaims, checkClock},
-		{"13 jti", stageClaims, checkJTI},
-		// 14 the replay mark: spend, below.
+		{"7 certificate of the connection, where the record wants one", stageKey, checkCertificate},
+		{"8 claims: one JSON object, nothing repeated", stageClaims, func(_ context.Context, _ *Authenticator, p *examined) string { return p.assertion.claimsFault }},
+		{"9 iss and sub are the client", stageClaims, checkSubject},
+		{"10 aud is signet and nobody else", stageClaims, checkAudience},
+		{"11 exp, iat, nbf are numbers", stageClaims, checkDates},
+		{"12 exp - iat within the limit", stageClaims, checkLifetime},
+		{"13 exp, iat, nbf against the clock", stageClaims, checkClock},
+		{"14 jti", stageClaims, checkJTI},
+		// 15 the replay mark: spend, below.
 	}
 }
 
 // checkAssertion goes through the list and, last, spends the jti.
-func (a *Authenticator) checkAssertion(ctx context.Context, p *proof) *refusal {
+func (a *Authenticator) checkAssertion(ctx context.Context, p *examined) *refusal {
 	for i := range a.checks {
 		check := &a.checks[i]
-		if reason := check.run(a, p); reason != "" {
+		if reason := check.run(ctx, a, p); reason != "" {
 			if p.key == nil {
 				// No signature was checked: take the time that it would have taken.
 				a.decoys.verify(p.assertion)
 			}
-			return &refusal{stage: check.stage, reason: reason}
+			return &refusal{stage: check.stage, reason: reason, blameless: p.keysAway}
 		}
 	}
 	return a.spend(ctx, p)
 }
 
 // checkType: an access token, an ID token or a DPoP proof that the client signed is no assertion (RFC 8725 §3.11).
-func checkType(_ *Authenticator, p *proof) string {
+func checkType(_ context.Context, _ *Authenticator, p *examined) string {
 	switch p.assertion.header.typ {
 	case "", "jwt", "client-authentication+jwt":
 		return ""
@@ -89,7 +94,7 @@ func checkType(_ *Authenticator, p *proof) string {
 	}
 }
 
-func checkAlgorithm(_ *Authenticator, p *proof) string {
+func checkAlgorithm(_ context.Context, _ *Authenticator, p *examined) string {
 	alg := p.assertion.header.alg
 	switch alg {
 	case signet.AlgRS256, signet.AlgPS256, signet.AlgES256, signet.AlgEdDSA:
@@ -102,14 +107,35 @@ func checkAlgorithm(_ *Authenticator, p *proof) string {
 	return ""
 }
 
-// checkKey takes keys from the client's record alone. jwk, jku, x5u and x5c of the header are somebody's wish.
-func checkKey(a *Authenticator, p *proof) string {
-	var reason string
-	p.key, reason = a.sets.of(p.client).pick(p.assertion.header)
+// checkKey takes keys from the client's record alone: those hosted there, or those of its jwks_uri. jwk, jku, x5u and
+// x5c of the header are somebody's wish.
+func checkKey(ctx context.Context, a *Authenticator, p *examined) string {
+	if slices.Contains(p.client.JWKSRefusedKIDs, p.assertion.header.kid) && p.assertion.header.named {
+		return "assertion_key_refused"
+	}
+	set, reason := a.keysOf(ctx, p.client, p.assertion.header)
+	if set == nil {
+		p.keysAway = true
+		return reason
+	}
+	p.key, reason = set.pick(p.assertion.header, p.client.JWKSRefusedKIDs, p.now)
 	return reason
 }
 
-func checkSignature(_ *Authenticator, p *proof) string {
+// keysOf returns the client's keys; reason when its own host could not be asked.
+func (a *Authenticator) keysOf(ctx context.Context, client *signet.Client, h header) (*keySet, string) {
+	if client.JWKSURI == "" {
+		return a.sets.of(client), ""
+	}
+	return a.fetched.of(ctx, client, h)
+}
+
+// checkCertificate is last of what proves the client: a certificate that the record demands is part of its credential.
+func checkCertificate(_ context.Context, a *Authenticator, p *examined) string {
+	return a.transportFault(p.client, p.certificates, p.now)
+}
+
+func checkSignature(_ context.Context, _ *Authenticator, p *examined) string {
 	if !signet.VerifySignature(p.assertion.header.alg, p.key, p.assertion.input, p.assertion.signature) {
 		return "assertion_signature"
 	}
@@ -117,7 +143,7 @@ func checkSignature(_ *Authenticator, p *proof) string {
 }
 
 // checkSubject: RFC 7523 §3, rules 1 and 2, and RFC 7521 §4.2: client_id, when sent, names the same client.
-func checkSubject(_ *Authenticator, p *proof) string {
+func checkSubject(_ context.Context, _ *Authenticator, p *examined) string {
 	claims := &p.assertion.claims
 	switch id := p.client.ID; {
 	case claims.sub != string(id):
@@ -133,7 +159,7 @@ func checkSubject(_ *Authenticator, p *proof) string {
 
 // checkAudience: RFC 7523 §3, rule 3, as RFC 10070 tightened it: the issuer, as one string. An assertion that also
 // names another server could be replayed by that server. Older forms are by the client's record.
-func checkAudience(a *Authenticator, p *proof) string {
+func checkAudience(_ context.Context, a *Authenticator, p *examined) string {
 	claims, client := &p.assertion.claims, p.client
 	if claims.audFault != "" {
 		return claims.audFault
@@ -158,7 +184,7 @@ func checkAudience(a *Authenticator, p *proof) string {
 	return "assertion_aud"
 }
 
-func checkDates(_ *Authenticator, p *proof) string {
+func checkDates(_ context.Context, _ *Authenticator, p *examined) string {
 	claims := &p.assertion.claims
 	for _, d := range []struct {
 		date     *date
@@ -179,7 +205,7 @@ func checkDates(_ *Authenticator, p *proof) string {
 }
 
 // checkLifetime: a far exp would make the replay memory keep its jti for as long.
-func checkLifetime(_ *Authenticator, p *proof) string {
+func checkLifetime(_ context.Context, _ *Authenticator, p *examined) string {
 	life := p.assertion.claims.exp.at.Sub(p.assertion.claims.iat.at)
 	limit := min(p.client.AssertionMaxLifetime.Or(defaultLifetime), longestLifetime)
 	if life <= 0 || life > limit {
@@ -189,7 +215,7 @@ func checkLifetime(_ *Authenticator, p *proof) string {
 }
 
 // checkClock: RFC 7523 §3, rules 4 to 6.
-func checkClock(_ *Authenticator, p *proof) string {
+func checkClock(_ context.Context, _ *Authenticator, p *examined) string {
 	claims := &p.assertion.claims
 	ahead := p.now.Add(leeway)
 	switch {
@@ -204,7 +230,7 @@ func checkClock(_ *Authenticator, p *proof) string {
 	}
 }
 
-func checkJTI(_ *Authenticator, p *proof) string {
+func checkJTI(_ context.Context, _ *Authenticator, p *examined) string {
 	switch jti := p.assertion.claims.jti; {
 	case jti == "":
 		return "assertion_jti_missing"
@@ -215,9 +241,9 @@ func checkJTI(_ *Authenticator, p *proof) string {
 	}
 }
 
-// spend is check 14: the jti is used up (RFC 7523 §3, rule 7), per client, so that nobody can use up another's. It is
+// spend is check 15: the jti is used up (RFC 7523 §3, rule 7), per client, so that nobody can use up another's. It is
 // last, so that an assertion refused for another reason, or forged, burns nothing. No mark, no token.
-func (a *Authenticator) spend(ctx context.Context, p *proof) *refusal {
+func (a *Authenticator) spend(ctx context.Context, p *examined) *refusal {
 	claims := &p.assertion.claims
 	err := a.marks.Use(ctx, signet.Mark{
 		Space: markSpace, Key: string(p.client.ID) + "\x00" + claims.jti,

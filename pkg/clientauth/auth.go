@@ -3,6 +3,7 @@ package clientauth
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"net/netip"
 	"net/url"
@@ -20,6 +21,9 @@ type Request struct {
 	Params        url.Values // form parameters, already flat and validated
 	Authorization []string   // all values of the Authorization header
 	Address       netip.Addr // of the caller, behind trusted proxies
+	// Certificates are those that the caller showed and whose key it proved to hold, its own first (proof.OfRequest);
+	// nothing about them has been verified.
+	Certificates []*x509.Certificate
 }
 
 // Result tells who called. It is never nil: beside an error Client is set when the client is known, so that the caller
@@ -28,11 +32,13 @@ type Result struct {
 	Client       *signet.Client
 	Method       signet.AuthMethod
 	AssertionJTI string // private_key_jwt: the assertion's jti
+	// CertThumbprint is x5t#S256 of the certificate that tokens must be bound to (RFC 8705 §3); "": they are not bound.
+	CertThumbprint string
 	// RetryAfter goes with CodeTooMany, in seconds.
 	RetryAfter int
 }
 
-// Options are what an Authenticator needs; all are required.
+// Options are what an Authenticator needs; all up to Now are required.
 type Options struct {
 	Clients  Clients
 	Marks    Marks
@@ -45,6 +51,10 @@ type Options struct {
 	// token_endpoint.
 	TokenEndpoints []string
 	Now            func() time.Time
+	// ClientCAs are the authorities of tls_client_auth; without any no client can use it. May be nil.
+	ClientCAs []*x509.Certificate
+	// KeySets says how jwks_uri is fetched; the zero value is right for production.
+	KeySets KeySetOptions
 }
 
 // Authenticator proves clients.
@@ -59,7 +69,9 @@ type Authenticator struct {
 	now            func() time.Time
 	checks         []check
 	sets           *keySets
+	fetched        *fetcher
 	decoys         decoys
+	authorities    []*x509.Certificate
 }
 
 // New checks the options.
@@ -77,7 +89,8 @@ func New(o Options) (*Authenticator, error) {
 	return &Authenticator{
 		clients: o.Clients, marks: o.Marks, failures: o.Failures, alarms: o.Alarms, hashKeys: o.HashKeys,
 		issuer: o.Issuer, tokenEndpoints: slices.Clone(o.TokenEndpoints), now: o.Now,
-		checks: assertionChecks(), sets: newKeySets(), decoys: decoys,
+		checks: assertionChecks(), sets: newKeySets(), fetched: newFetcher(o.KeySets, o.Alarms, o.Now), decoys: decoys,
+		authorities: slices.Clone(o.ClientCAs),
 	}, nil
 }
 
@@ -107,6 +120,8 @@ func (a *Authenticator) Authenticate(ctx context.Context, req Request) (*Result,
 		return result, err
 	}
 	result.Client = client
+	byCertificate(cred, client)
+	result.Method = cred.method
 	// 4. What holds for every method, then the credential itself. Whoever fails early waits as long as the others.
 	now := a.now()
 	failed := admissible(client, cred, req.Address)
@@ -114,6 +129,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, req Request) (*Result,
 		a.pretend(cred)
 	} else {
 		failed = a.prove(ctx, client, cred, req.Address, now, result)
+		result.CertThumbprint = bound(client, cred)
 	}
 	if failed == nil {
 		return result, nil
@@ -154,6 +170,8 @@ func admissible(client *signet.Client, cred *credential, from netip.Addr) *refus
 		return &refusal{stage: stageClient, reason: "client_unknown"}
 	case client.Disabled():
 		return &refusal{stage: stageClient, reason: "client_disabled"}
+	case client.Inactive():
+		return &refusal{stage: stageClient, reason: "client_not_activated"}
 	// OIDC Registration §2: the registered method is the only one. A client that could choose would have the weakest.
 	case cred.method != client.TokenEndpointAuthMethod:
 		return &refusal{stage: stageClient, reason: "method_not_registered"}
@@ -180,14 +198,18 @@ func allowedFrom(networks []string, from netip.Addr) bool {
 func (a *Authenticator) prove(ctx context.Context, client *signet.Client, cred *credential, from netip.Addr, now time.Time, result *Result) *refusal {
 	switch cred.method {
 	case signet.AuthNone:
-		return nil
+		return transportRefusal(a.transportFault(client, cred.certificates, now))
 	case signet.AuthSecretBasic, signet.AuthSecretPost:
 		if !a.secretMatches(client, cred.secret, now) {
 			return &refusal{stage: stageClient, reason: "secret_wrong"}
 		}
-		return nil
+		return transportRefusal(a.transportFault(client, cred.certificates, now))
+	case signet.AuthTLS:
+		return transportRefusal(a.issuedFault(client, cred.certificates, now))
+	case signet.AuthSelfSignedTLS:
+		return transportRefusal(a.selfSignedFault(ctx, client, cred.certificates, now))
 	case signet.AuthPrivateKeyJWT:
-		p := &proof{assertion: cred.assertion, client: client, bodyID: cred.bodyID, from: from, now: now}
+		p := &examined{assertion: cred.assertion, client: client, bodyID: cred.bodyID, from: from, now: now, certificates: cred.certificates}
 		if failed := a.checkAssertion(ctx, p); failed != nil {
 			return failed
 		}
@@ -223,5 +245,9 @@ func (a *Authenticator) pretend(cred *credential) {
 		keys.Verify(cred.secret, signet.SecretHash{KeyID: keys.Current})
 	case signet.AuthPrivateKeyJWT:
 		a.decoys.verify(cred.assertion)
+	case signet.AuthNone:
+		if len(cred.certificates) > 0 {
+			a.chain(cred.certificates, "", a.now())
+		}
 	}
 }

@@ -8,11 +8,14 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"math/big"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -21,7 +24,7 @@ import (
 
 const (
 	maxSets     = 4096 // clients whose parsed keys are kept
-	maxKeys     = 50   // keys of one client that are looked at
+	maxKeys     = 50   // keys that the set of one client may have
 	maxSetBytes = 256 << 10
 	maxRSABits  = 8192 // a larger one would make each signature cost milliseconds
 )
@@ -36,14 +39,24 @@ type keySet struct {
 type clientKeyEntry struct {
 	kid, alg string
 	public   crypto.PublicKey
+	// until ends a key with the certificate that stands behind it; zero: it has no end.
+	until time.Time
+	// certificate is x5t#S256 of the key's own certificate, the first of x5c; "": it has none. Only
+	// self_signed_tls_client_auth looks at it (RFC 8705 §2.2.1).
+	certificate string
 }
 
-// pick returns the one key that a header names. Without kid there must be no choice.
-func (s *keySet) pick(h header) (crypto.PublicKey, string) {
+// has reports whether some key could be the one that a header names.
+func (s *keySet) has(h header) bool {
+	return !h.named || slices.ContainsFunc(s.keys, func(key clientKeyEntry) bool { return key.kid == h.kid })
+}
+
+// pick returns the one key that a header names. Without kid there must be no choice. refused kids are no keys.
+func (s *keySet) pick(h header, refused []string, now time.Time) (crypto.PublicKey, string) {
 	var found crypto.PublicKey
 	for i := range s.keys {
 		key := &s.keys[i]
-		if h.named && key.kid != h.kid {
+		if h.named && key.kid != h.kid || slices.Contains(refused, key.kid) || !key.until.IsZero() && !now.Before(key.until) {
 			continue
 		}
 		fits := (key.alg == "" || key.alg == h.alg) && signet.AlgFits(h.alg, key.public)
@@ -80,7 +93,11 @@ func (k *keySets) of(client *signet.Client) *keySet {
 	if have != nil && have.version == client.Version && bytes.Equal(have.source, client.JWKS) {
 		return have
 	}
-	made := &keySet{version: client.Version, source: bytes.Clone(client.JWKS), keys: parseKeys(client.JWKS)}
+	keys, _ := parseSet(client.JWKS)
+	if client.Certified() {
+		keys = certifiedKeys(keys, client.Certificates)
+	}
+	made := &keySet{version: client.Version, source: bytes.Clone(client.JWKS), keys: keys}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if _, there := k.sets[client.ID]; !there && len(k.sets) >= maxSets {
@@ -93,25 +110,24 @@ func (k *keySets) of(client *signet.Client) *keySet {
 	return made
 }
 
-// parseKeys returns the keys of a JWKS that may verify an assertion. One that cannot be used is left out and does not
-// spoil the others (RFC 7517 §5).
-func parseKeys(raw json.RawMessage) []clientKeyEntry {
+// parseSet returns the keys of a JWKS that may verify an assertion. One that cannot be used is left out and does not
+// spoil the others (RFC 7517 §5). ok is false for what is no set, or too large to be one.
+func parseSet(raw json.RawMessage) (keys []clientKeyEntry, ok bool) {
 	if len(raw) == 0 || len(raw) > maxSetBytes {
-		return nil
+		return nil, false
 	}
 	var set struct {
 		Keys []map[string]json.RawMessage `json:"keys"`
 	}
-	if json.Unmarshal(raw, &set) != nil {
-		return nil
+	if json.Unmarshal(raw, &set) != nil || set.Keys == nil || len(set.Keys) > maxKeys {
+		return nil, false
 	}
-	var keys []clientKeyEntry
-	for _, members := range set.Keys[:min(len(set.Keys), maxKeys)] {
+	for _, members := range set.Keys {
 		if key, ok := parseKey(members); ok {
 			keys = append(keys, key)
 		}
 	}
-	return keys
+	return keys, true
 }
 
 func parseKey(members map[string]json.RawMessage) (clientKeyEntry, bool) {
@@ -121,6 +137,7 @@ func parseKey(members map[string]json.RawMessage) (clientKeyEntry, bool) {
 			return clientKeyEntry{}, false
 		}
 	}
+	certificate := ownCertificate(members["x5c"])
 	// Certificates are no part of this decision: neither used nor able to spoil the key.
 	for _, certificate := range []string{"x5c", "x5u", "x5t", "x5t#S256"} {
 		delete(members, certificate)
@@ -146,7 +163,21 @@ func parseKey(members map[string]json.RawMessage) (clientKeyEntry, bool) {
 	if public, ok := key.Key.(*rsa.PublicKey); ok && public.N.BitLen() > maxRSABits {
 		return clientKeyEntry{}, false
 	}
-	return clientKeyEntry{kid: key.KeyID, alg: key.Algorithm, public: key.Key}, true
+	return clientKeyEntry{kid: key.KeyID, alg: key.Algorithm, public: key.Key, certificate: certificate}, true
+}
+
+// ownCertificate is the thumbprint of the first certificate of x5c (RFC 7517 §4.7), "" when there is none.
+func ownCertificate(x5c json.RawMessage) string {
+	var list []string
+	if x5c == nil || json.Unmarshal(x5c, &list) != nil || len(list) == 0 {
+		return ""
+	}
+	der, err := base64.StdEncoding.Strict().DecodeString(list[0])
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(der)
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // decoys are keys that nobody can sign with: they cost unknown clients the time of a real verification.

@@ -1,6 +1,7 @@
 package clientauth
 
 import (
+	"crypto/x509"
 	"encoding/base64"
 	"net/url"
 	"strings"
@@ -23,11 +24,21 @@ type credential struct {
 	bodyID    signet.ClientID // the client_id parameter, "" when not sent
 	secret    string
 	assertion *assertion
+	// certificates are those of the connection, the client's own first; nil: it showed none.
+	certificates []*x509.Certificate
 }
 
 // present finds the one method of a request. A second one is refused whatever it says: two parties may read two
 // different clients out of one request (RFC 6749 §2.3).
 func present(req Request) (*credential, error) {
+	cred, err := presentOne(req)
+	if cred != nil {
+		cred.certificates = req.Certificates
+	}
+	return cred, err
+}
+
+func presentOne(req Request) (*credential, error) {
 	form, err := readForm(req.Params)
 	if err != nil {
 		return nil, err
@@ -35,9 +46,11 @@ func present(req Request) (*credential, error) {
 	header := len(req.Authorization) > 0
 	secret := form["client_secret"] != ""
 	asserted := form["client_assertion"] != "" || form["client_assertion_type"] != ""
+	certified := len(req.Certificates) > 0
 	switch {
+	// A certificate beside an assertion is transport (wire.md, 2); beside a secret it is a second method.
 	case len(req.Authorization) > 1,
-		header && secret, header && asserted, secret && asserted:
+		header && secret, header && asserted, secret && asserted, certified && (header || secret):
 		return nil, badRequest("Exactly one client authentication method may be used.", "two_methods")
 	case header:
 		return presentBasic(req.Authorization[0], form)

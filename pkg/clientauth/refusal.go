@@ -22,6 +22,8 @@ type refusal struct {
 	stage  stage
 	reason string // snake_case, for the event log only
 	cause  error
+	// blameless: the caller may be who it says; its own host of keys was away.
+	blameless bool
 }
 
 // error is what the caller gets.
@@ -40,8 +42,10 @@ func (r *refusal) error(client *signet.Client) error {
 }
 
 // counts reports whether the refusal is a guess. Whoever holds the key guesses nothing: a partner whose clock is wrong
-// or who sends an assertion twice must not be locked out for it.
-func (r *refusal) counts() bool { return r.stage == stageClient || r.stage == stageKey }
+// who sends an assertion twice, or whose host of keys was down, must not be locked out for it.
+func (r *refusal) counts() bool {
+	return !r.blameless && (r.stage == stageClient || r.stage == stageKey)
+}
 
 // countRefusal counts a failure under the keys. The first key is the network alone: when it failed too often, over
 // whatever clients, the answer is to slow down.
