@@ -114,6 +114,9 @@ func (t Roles) clone() Roles {
 	return out
 }
 
+// RoleNames returns the roles of the table, sorted.
+func (a *Account) RoleNames() []string { return slices.Sorted(maps.Keys(a.o.Roles)) }
+
 // Permissions returns what the role may do: on resources of its own account, and on all. Nothing for an unknown role.
 func (a *Account) Permissions(role string) (own, global []string) {
 	r := a.o.Roles[role]
