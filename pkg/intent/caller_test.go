@@ -133,7 +133,7 @@ func TestClaimsOfCallers(t *testing.T) {
 	for _, tc := range []struct{ name, header, value, device, dcn, actor string }{
 		{"device", "Authorization", "1:" + sampleDevice + "|" + devicePass, sampleDevice, "1", "device:1:" + sampleDevice},
 		{"key", "X-Api-Key", "terminal", keyID, "", "key:" + keyID},
-		{"key whose id is no GUID", "X-Api-Key", "odd", "92b6d1cc-a81b-831e-917d-2c7fd1ea3c53", "", "key:odd"},
+		{"key whose id is no GUID", "X-Api-Key", "odd", "2c0afd09-003c-89c2-9326-77af621d52c3", "", "key:odd"},
 		{"client", "Authorization", "Bearer machine", clientID, "", "client:" + clientID},
 		{"person", "Authorization", "Bearer person", userID, "", userID},
 	} {
@@ -157,9 +157,11 @@ func TestDeviceForms(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	const shared, colon = "aaaaaaaa-2222-4333-8444-555555555555", "bbbbbbbb-2222-4333-8444-555555555555"
+	const empty = "eeeeeeee-2222-4333-8444-555555555555"
 	w.addDevice(w.account.ID, "1", shared, "one")
 	w.addDevice(w.account.ID, "2", shared, "two")
 	w.addDevice(w.account.ID, "east:7", colon, "pw")
+	w.addDevice(w.account.ID, "1", empty, "")
 	for n, tc := range []struct {
 		name, value string
 		status      int
@@ -175,6 +177,7 @@ func TestDeviceForms(t *testing.T) {
 		{"empty dcn is a dcn", ":" + sampleDevice + "|" + devicePass, 401},
 		{"wrong password", "1:" + sampleDevice + "|x", 401},
 		{"no password", "1:" + sampleDevice + "|", 401},
+		{"a record with the empty password", "1:" + empty + "|", 401},
 		{"no bar", "1:" + sampleDevice, 401},
 		{"braces", "1:{" + sampleDevice + "}|" + devicePass, 401},
 		{"no hyphens", "1:" + strings.ReplaceAll(sampleDevice, "-", "") + "|" + devicePass, 401},
@@ -339,6 +342,10 @@ func TestHMC16GuessesLockNobodyOut(t *testing.T) {
 	}
 	if got := w.send(createPath, sampleOrder, "Authorization", "1:"+neighbour+"|pw", "From", attacker).Code; got != 200 {
 		t.Errorf("a neighbour who is right: %d", got)
+	}
+	// Who has used up a network's failures at a device does not get in from there by the right one either.
+	if got := w.send(createPath, sampleOrder, append(right, "From", attacker)...).Code; got != 429 {
+		t.Errorf("right after too many guesses: %d", got)
 	}
 	// The network has used up its failures: each further one is told to wait, for an unknown device as for a known.
 	if known, other := guess(neighbour, attacker), guess(unknown, attacker); known != 429 || other != 429 {

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -116,9 +118,14 @@ func TestAccountSettings(t *testing.T) {
 		t.Errorf("lifetime: %s", payloadOf(t, token))
 	}
 	// The newest live key signs; the older one verifies until it ends.
-	w.clock.set(w.clock.now().Add(time.Second))
+	// A new key signs once every node knows it.
+	w.clock.set(w.clock.now().Add(3 * time.Second))
 	second := []byte(strings.Repeat("second key.", 3))
 	w.addKey(w.account.ID, "second", second)
+	if early := w.make(); early != forge(w.key, sampleHeader, payloadOf(t, early)) {
+		t.Error("the new key signs before other nodes know it")
+	}
+	w.clock.set(w.clock.now().Add(2 * time.Second))
 	if fresh := w.make(); fresh != forge(second, sampleHeader, payloadOf(t, fresh)) {
 		t.Error("the newest key does not sign")
 	}
@@ -137,7 +144,6 @@ func TestAccountSettings(t *testing.T) {
 	if err := w.store.EndSealedKey(t.Context(), "account:"+w.account.ID, "second", w.clock.now(), w.event(signet.EventCredentialEnded)); err != nil {
 		t.Fatal(err)
 	}
-	w.want(500, createPath, sampleOrder, device()...)
 	if got := w.validate(token); got != invalid {
 		t.Errorf("account without a key: %s", got)
 	}
@@ -149,6 +155,52 @@ func TestAccountSettings(t *testing.T) {
 	}
 	w.settings(w.account, func(s *signet.AccountSettings) { s.IntentAlg = "none" })
 	w.want(500, createPath, sampleOrder, device()...)
+}
+
+// TestFirstKey: an account that has no live key gets one, and of many calls at once one makes it.
+func TestFirstKey(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	end := func(id signet.KeyID) {
+		t.Helper()
+		if err := w.store.EndSealedKey(t.Context(), "account:"+w.account.ID, id, w.clock.now(), w.event(signet.EventCredentialEnded)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	end("first")
+	before := forge(w.key, sampleHeader, payloadOf(t, w.resign(sampleToken(t, "created.json"))))
+	var group sync.WaitGroup
+	var made atomic.Int32
+	for range 8 {
+		group.Go(func() {
+			switch answer := w.send(createPath, sampleOrder, device()...); answer.Code {
+			case 200:
+				made.Add(1)
+			case 503:
+			default:
+				t.Errorf("%d %s", answer.Code, answer.Body)
+			}
+		})
+	}
+	group.Wait()
+	account, err := w.store.Account(t.Context(), w.account.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	live := slices.DeleteFunc(slices.Clone(account.Keys), func(k signet.SealedKey) bool { return !k.Live(w.clock.now()) })
+	if len(live) != 1 || made.Load() == 0 {
+		t.Errorf("%d keys after %d intents", len(live), made.Load())
+	}
+	if got := w.validate(w.make()); got != valid {
+		t.Error(got)
+	}
+	if got := w.validate(before); got != invalid {
+		t.Errorf("token of the key that ended: %s", got)
+	}
+	end(live[0].ID)
+	if got := w.validate(w.make()); got != valid {
+		t.Errorf("once more: %s", got)
+	}
 }
 
 func TestMountsAndOptions(t *testing.T) {
@@ -170,7 +222,7 @@ func TestMountsAndOptions(t *testing.T) {
 	}
 	for n, change := range []func(*intent.Options){
 		func(o *intent.Options) { o.Callers = nil }, func(o *intent.Options) { o.Devices = nil }, func(o *intent.Options) { o.Accounts = nil },
-		func(o *intent.Options) { o.Keys = nil }, func(o *intent.Options) { o.Signer = nil }, func(o *intent.Options) { o.Spent = nil },
+		func(o *intent.Options) { o.Keys = nil }, func(o *intent.Options) { o.NewKeys = nil }, func(o *intent.Options) { o.Signer = nil }, func(o *intent.Options) { o.Spent = nil },
 		func(o *intent.Options) { o.Roles = nil }, func(o *intent.Options) { o.Failures = nil }, func(o *intent.Options) { o.Traffic = nil },
 		func(o *intent.Options) { o.HashKeys = nil }, func(o *intent.Options) { o.Now = nil },
 		func(o *intent.Options) { o.Audiences = []string{} }, func(o *intent.Options) { o.Audiences = []string{""} },

@@ -42,6 +42,35 @@ func TestGUIDs(t *testing.T) {
 	}
 }
 
+// TestDeviceCredentials: what can name no device is not looked up.
+func TestDeviceCredentials(t *testing.T) {
+	t.Parallel()
+	const id = "72972a2b-8a71-4e29-aeab-1c418b136869"
+	basic := func(user, password string) deviceCredential {
+		return basicDevice(base64.StdEncoding.EncodeToString([]byte(user + ":" + password)))
+	}
+	loose := []byte(base64.StdEncoding.EncodeToString([]byte(id + ":pw12"))) // 41 bytes: four bits of the last digit are spare
+	loose[len(loose)-2]++
+	for name, tc := range map[string]struct{ got, want deviceCredential }{
+		"plain":           {plainDevice("1:" + id + "|pw"), deviceCredential{id: id, dcn: "1", named: true, password: "pw"}},
+		"id alone":        {plainDevice(id + "|pw"), deviceCredential{id: id, password: "pw"}},
+		"empty dcn":       {plainDevice(":" + id + "|pw"), deviceCredential{id: id, named: true, password: "pw"}},
+		"bars, colons":    {plainDevice("a:b:" + id + "|p|w:x"), deviceCredential{id: id, dcn: "a:b", named: true, password: "p|w:x"}},
+		"basic":           {basic("1"+id, "p:w"), deviceCredential{id: id, dcn: "1", named: true, password: "p:w"}},
+		"basic, id alone": {basic(id, "pw"), deviceCredential{id: id, password: "pw"}},
+		"NUL":             {basic("\x00"+id, "pw"), deviceCredential{}},
+		"no UTF-8":        {basic("\xff"+id, "pw"), deviceCredential{}},
+		"long dcn":        {plainDevice(strings.Repeat("1", maxDCN+1) + ":" + id + "|pw"), deviceCredential{}},
+		"long password":   {plainDevice("1:" + id + "|" + strings.Repeat("p", maxPassword+1)), deviceCredential{}},
+		"spare bits":      {basicDevice(string(loose)), deviceCredential{}},
+		"line end":        {basicDevice("MTo=\n"), deviceCredential{}},
+	} {
+		if tc.got != tc.want {
+			t.Errorf("%s: %+v, want %+v", name, tc.got, tc.want)
+		}
+	}
+}
+
 // FuzzParse: whatever is read is read in one spelling, and is what would be made of it again.
 func FuzzParse(f *testing.F) {
 	key := []byte(strings.Repeat("k", minKey))

@@ -119,7 +119,8 @@ func (i *Intent) checkForm(v *validation) error {
 	return nil
 }
 
-// checkAccount finds whose token it claims to be: the caller's account, or for those who may, any that is live.
+// checkAccount finds whose token it claims to be: the caller's account, or for those who may, any that is live. inst is
+// the claim that names it, so that no account's key verifies a token that names another.
 func (i *Intent) checkAccount(v *validation) error {
 	instance := v.parsed.claims.Instance
 	if own := v.by.account; own != nil && own.Instance == instance {
@@ -156,7 +157,7 @@ func (i *Intent) checkSignature(v *validation) error {
 	switch {
 	case alg == algHS256 && head.Typ == typHS256 && len(head.Kid) == 0:
 		err = i.verifyHS256(v)
-	case alg == signet.AlgES256 && head.Typ == typES256:
+	case alg == signet.AlgES256:
 		err = i.verifyES256(v)
 	default:
 		err = invalid("header")
@@ -215,8 +216,6 @@ func (i *Intent) checkClaims(v *validation) error {
 	switch {
 	case c.Issuer != i.o.Issuer:
 		return invalid("issuer")
-	case c.Instance != v.account.Instance:
-		return invalid("instance")
 	case !slices.Contains(i.o.Audiences, c.Audience):
 		return invalid("audience")
 	case c.Subject == "" || c.Device == "":

@@ -130,6 +130,7 @@ func newWorld(t *testing.T, change ...func(*intent.Options)) *world {
 	t.Helper()
 	w := &world{t: t, clock: &clock{at: sampleTime()}, events: &events{}, callers: &callers{known: map[string]*signet.Caller{}}}
 	quiet := slog.New(slog.DiscardHandler)
+
 	var err error
 	w.store, err = sqlstore.Open(t.Context(), sqlstore.Options{Driver: sqlstore.DriverSQLite, DSN: filepath.Join(t.TempDir(), "i.db"),
 		Now: w.clock.now, Node: signet.NewNodeID(), Log: quiet})
@@ -152,7 +153,7 @@ func newWorld(t *testing.T, change ...func(*intent.Options)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.options = intent.Options{Callers: w.callers, Devices: w.store, Accounts: w.store, Keys: w.ring, Signer: w.ring, Spent: w.store,
+	w.options = intent.Options{Callers: w.callers, Devices: w.store, Accounts: w.store, Keys: w.ring, NewKeys: w.store, Signer: w.ring, Spent: w.store,
 		Roles: roles{}, Failures: failures, Traffic: w.events, HashKeys: w.ring.HashKeys, Issuer: sampleIssuer, Now: w.clock.now}
 	for _, c := range change {
 		c(&w.options)
