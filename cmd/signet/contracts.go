@@ -61,7 +61,7 @@ func (n *node) newContracts(d *deployment, base *foundation, core *lateServer, f
 	if c.exchange, err = exchange.New(o); err != nil {
 		return nil, err
 	}
-	if c.intent, err = intent.New(intent.Options{Callers: c.account, Devices: n.store, Accounts: n.store, Keys: base.ring, Signer: base.ring,
+	if c.intent, err = intent.New(intent.Options{Callers: c.account, Devices: n.store, Accounts: n.store, Keys: base.ring, NewKeys: n.store, Signer: base.ring,
 		Spent: n.store, Roles: c.account, Failures: failures, Traffic: n.store, HashKeys: base.ring.HashKeys,
 		Issuer: d.contracts.intentIssuer, Audiences: d.contracts.intentAudiences, Now: d.now}); err != nil {
 		return nil, err
