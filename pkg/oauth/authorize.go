@@ -235,7 +235,7 @@ func (s *Server) issueCode(ctx context.Context, request *authorizeRequest, known
 		form.Set("code_challenge", request.CodeChallenge)
 		form.Set("code_challenge_method", "S256")
 	}
-	ctx = withProof(ctx, &proof{client: request.Client, redirectURI: request.Target.RedirectURI})
+	ctx = withProof(ctx, &edgeProof{client: request.Client, redirectURI: request.Target.RedirectURI})
 	asked, err := s.fosite.NewAuthorizeRequest(ctx, fositeRequest(ctx, form,
 		"client_id", "redirect_uri", "response_type", "scope", "state", "code_challenge", "code_challenge_method"))
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 )
 
 // Bearer tells other rooms of an access token: a JWS, an opaque token, or a JWE whose key signet holds. Signature, times,
-// principals and revocation have been checked; audience, scope and what the token is good for are the caller's to check.
+// principals and revocation have been checked, and that it is bound to no key; audience, scope and what the token is good for are the caller's to check.
 // Errors: CodeInvalidToken, CodeUnavailable.
 func (s *Server) Bearer(ctx context.Context, raw string) (*signet.Bearer, error) {
 	p, err := s.liveAccess(ctx, raw)
@@ -17,6 +17,10 @@ func (s *Server) Bearer(ctx context.Context, raw string) (*signet.Bearer, error)
 		return nil, err
 	}
 	c := &p.claims
+	if c.Confirmation != nil {
+		// The rooms' callers prove no certificate: shown bare, a bound token is a stolen one (RFC 8705 §3).
+		return nil, invalidToken("token_bound")
+	}
 	bearer := &signet.Bearer{
 		TokenID: c.ID, Subject: c.Subject, ClientID: c.ClientID, UserID: p.facts.UserID, Scope: p.scope, Audience: c.Audience,
 		AMR: c.AMR, Claims: c.OrderClaims, IssuedAt: p.facts.IssuedAt, ExpiresAt: time.Unix(c.ExpiresAt, 0).UTC(),

@@ -52,6 +52,9 @@ type metadata struct {
 	IssParameter        bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207
 	PromptValues        []string `json:"prompt_values_supported"`                        // Initiating User Registration §4
 	UILocales           []string `json:"ui_locales_supported"`
+	// Where clients show certificates, if anywhere (RFC 8705 §3.3, §5).
+	BoundTokens bool              `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+	Aliases     map[string]string `json:"mtls_endpoint_aliases,omitempty"`
 }
 
 // metadataBody is the document in the form in which it is sent, with the algorithms that it was made for.
@@ -81,8 +84,12 @@ func (s *Server) serveMetadata(w http.ResponseWriter, r *http.Request) {
 // describe derives the document from what is built and from the algorithms that have a key.
 func (s *Server) describe(algs []string) *metadata {
 	confidential := []string{string(signet.AuthSecretBasic), string(signet.AuthSecretPost), string(signet.AuthPrivateKeyJWT)}
+	if s.MTLSBase != "" {
+		confidential = append(confidential, string(signet.AuthTLS), string(signet.AuthSelfSignedTLS))
+	}
 	all := append(slices.Clone(confidential), string(signet.AuthNone))
 	return &metadata{
+		BoundTokens: s.MTLSBase != "", Aliases: s.aliases(),
 		Issuer:                s.Issuer,
 		AuthorizationEndpoint: s.Issuer + "/authorize",
 		TokenEndpoint:         s.Issuer + "/token",
@@ -114,6 +121,19 @@ func (s *Server) describe(algs []string) *metadata {
 		PromptValues:         promptValues(),
 		UILocales:            []string{"en"},
 	}
+}
+
+// aliases are the endpoints of the mutual TLS listener (RFC 8705 §5).
+func (s *Server) aliases() map[string]string {
+	if s.MTLSBase == "" {
+		return nil
+	}
+	out := map[string]string{}
+	for _, route := range s.MTLSRoutes() {
+		name := map[string]string{"introspect": "introspection", "revoke": "revocation"}[route.Name]
+		out[orDefault(name, route.Name)+"_endpoint"] = s.MTLSBase + route.Path
+	}
+	return out
 }
 
 // grantTypes are the grants that the table of the token endpoint knows.

@@ -24,6 +24,8 @@ type introspection struct {
 	Audience  audience        `json:"aud,omitempty"`
 	Issuer    string          `json:"iss,omitempty"`
 	ID        signet.TokenID  `json:"jti,omitempty"`
+	// Confirmation tells a resource server which certificate to ask for (RFC 8705 §3.2).
+	Confirmation *confirmation `json:"cnf,omitempty"`
 	signet.OrderClaims
 }
 
@@ -97,7 +99,7 @@ func (s *Server) introspectToken(ctx context.Context, x *exchange, raw string) (
 	answer := introspection{
 		Active: true, Scope: c.Scope, ClientID: c.ClientID, TokenType: tokenType(p.client),
 		ExpiresAt: c.ExpiresAt, IssuedAt: c.IssuedAt, Subject: c.Subject, Audience: c.Audience, Issuer: s.Issuer, ID: c.ID,
-		OrderClaims: c.OrderClaims,
+		OrderClaims: c.OrderClaims, Confirmation: c.Confirmation,
 	}
 	if p.user != nil {
 		answer.Username = p.user.Username

@@ -34,6 +34,8 @@ type order struct {
 	audience []string
 	now      time.Time
 	lifetime time.Duration
+	// thumbprint of the certificate that the token is bound to; "": it is not.
+	thumbprint string
 }
 
 // accessToken is a minted access token. row is set when it is opaque and must be written.
@@ -66,6 +68,8 @@ type accessClaims struct {
 	UserInfo []string `json:"userinfo_claims,omitempty"`
 	// Credential is the key that vouched, so that the token can be taken back by it.
 	Credential string `json:"cred,omitempty"`
+	// Confirmation binds the token to the client's certificate (RFC 8705 §3.1).
+	Confirmation *confirmation `json:"cnf,omitempty"`
 	signet.OrderClaims
 	membershipClaims
 }
@@ -117,8 +121,9 @@ func (o *order) clientID() signet.ClientID {
 }
 
 // opaque reports whether the access token is a random one: by the client's record, and always in PIN login (wire.md, 5).
+// A token that is bound to a certificate says so itself, so that it is a JWT in any case.
 func (o *order) opaque() bool {
-	return o.client != nil && o.vouched == nil && opaqueFor(o.client)
+	return o.client != nil && o.vouched == nil && o.thumbprint == "" && opaqueFor(o.client)
 }
 
 func opaqueFor(client *signet.Client) bool {
@@ -144,7 +149,7 @@ func (m *mint) access(o *order) (accessToken, error) {
 	}
 	claims := accessClaims{
 		Issuer: m.issuer, Subject: o.subject(), Audience: o.audience, ClientID: o.clientID(), Scope: o.scope.String(),
-		IssuedAt: out.issuedAt.Unix(), ExpiresAt: out.expiresAt.Unix(), ID: out.id,
+		IssuedAt: out.issuedAt.Unix(), ExpiresAt: out.expiresAt.Unix(), ID: out.id, Confirmation: confirmationOf(o.thumbprint),
 	}
 	if g := o.grant; g != nil {
 		claims.AuthTime, claims.ACR, claims.AMR, claims.GrantID = g.AuthTime.Unix(), g.ACR, g.AMR, g.ID

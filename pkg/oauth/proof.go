@@ -8,9 +8,9 @@ import (
 	"github.com/signet-auth/signet/pkg/signet"
 )
 
-// proof is what the edge established before it calls fosite. fosite's handlers reach it through the context; this file
+// edgeProof is what the edge established before it calls fosite. fosite's handlers reach it through the context; this file
 // is the only place that puts it there.
-type proof struct {
+type edgeProof struct {
 	client *signet.Client
 	// redirectURI is the matched one at /authorize: fosite's own matcher then compares it with itself.
 	redirectURI string
@@ -21,12 +21,12 @@ type proof struct {
 type proofKey struct{}
 
 // withProof hands p to the fosite handlers called with the context.
-func withProof(ctx context.Context, p *proof) context.Context {
+func withProof(ctx context.Context, p *edgeProof) context.Context {
 	return context.WithValue(ctx, proofKey{}, p)
 }
 
-func proofOf(ctx context.Context) *proof {
-	p, _ := ctx.Value(proofKey{}).(*proof)
+func proofOf(ctx context.Context) *edgeProof {
+	p, _ := ctx.Value(proofKey{}).(*edgeProof)
 	return p
 }
 

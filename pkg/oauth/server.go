@@ -47,7 +47,7 @@ func (l Lifetimes) withDefaults() Lifetimes {
 	}
 }
 
-// Options is what the endpoints stand on. Everything but Lifetimes is required, up to Contracts.
+// Options is what the endpoints stand on. Everything but Lifetimes and MTLSBase is required, up to Contracts.
 type Options struct {
 	Issuer        string // scheme://host[:port][/path], no trailing slash, exactly as in every token
 	Records       Records
@@ -65,6 +65,8 @@ type Options struct {
 	Now           func() time.Time
 	Log           *slog.Logger
 	Lifetimes     Lifetimes
+	// MTLSBase is the URL at which clients show certificates (RFC 8705 §5), without a trailing slash; "": nowhere.
+	MTLSBase string
 	Contracts
 }
 
@@ -132,6 +134,16 @@ func (o *Options) check() error {
 		faults = append(faults, errors.New("the issuer has a query, a fragment, userinfo or a trailing slash"))
 	}
 	return errors.Join(faults...)
+}
+
+// MTLSRoutes are the endpoints that the mutual TLS listener serves: those that RFC 8705 §5 lists as aliases and that
+// signet has. Never a page: a browser there would ask people for certificates. No script of a page shows one either.
+func (s *Server) MTLSRoutes() []web.Route {
+	routes := s.tokenRoutes()
+	for i := range routes {
+		routes[i].CORS = web.CORSNone
+	}
+	return routes
 }
 
 // Routes are the endpoints of both sides.

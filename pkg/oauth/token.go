@@ -12,6 +12,7 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/signet-auth/signet/pkg/clientauth"
+	"github.com/signet-auth/signet/pkg/proof"
 	"github.com/signet-auth/signet/pkg/signet"
 	"github.com/signet-auth/signet/pkg/web"
 )
@@ -99,7 +100,7 @@ func (s *Server) fulfil(ctx context.Context, x *exchange, steps grantSteps) (err
 		return err
 	}
 	// 6. fosite's checks, never inside the transaction.
-	ctx = withProof(ctx, &proof{client: x.client, exchange: x})
+	ctx = withProof(ctx, &edgeProof{client: x.client, exchange: x})
 	request, err := s.fosite.NewAccessRequest(ctx, fositeRequest(ctx, x.params, steps.names...), &session{})
 	if err != nil {
 		return fromFosite(err)
@@ -158,8 +159,12 @@ func (s *Server) notRegistered(ctx context.Context, x *exchange) error {
 
 // authenticate proves the client and, as soon as it is known, narrows CORS to its origins: on refusals too.
 func (s *Server) authenticate(w http.ResponseWriter, r *http.Request, x *exchange) error {
+	certificates, err := proof.OfRequest(r)
+	if err != nil {
+		return err
+	}
 	result, err := s.ClientAuth.Authenticate(r.Context(), clientauth.Request{
-		Params: x.params, Authorization: r.Header.Values("Authorization"), Address: web.ClientAddr(r.Context()),
+		Params: x.params, Authorization: r.Header.Values("Authorization"), Address: web.ClientAddr(r.Context()), Certificates: certificates,
 	})
 	if result != nil && result.Client != nil {
 		web.RestrictOrigin(w, r, result.Client.Origins)
@@ -252,6 +257,9 @@ func (s *Server) mintAll(x *exchange) error {
 	o := &order{
 		client: x.client, grant: x.grant, user: x.user, scope: x.scope, audience: x.audience, now: x.validFrom(),
 		members: x.members, vouched: x.order,
+	}
+	if x.auth != nil {
+		o.thumbprint = x.auth.CertThumbprint
 	}
 	if x.order != nil {
 		o.lifetime = x.order.Lifetime

@@ -42,6 +42,9 @@ func (s *Server) userInfoOf(w http.ResponseWriter, r *http.Request) (answer *use
 	if err != nil {
 		return nil, true, err
 	}
+	if err := p.held(r); err != nil {
+		return nil, true, err
+	}
 	if p.client == nil {
 		web.RestrictOrigin(w, r, nil)
 		return nil, true, signet.NewError(signet.CodeInsufficientScope, "", "token_of_no_client")
