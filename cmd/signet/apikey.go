@@ -93,7 +93,7 @@ func (a *app) apiKeyImport() *cobra.Command {
 				return err
 			}
 			return a.withAPI(cmd.Context(), func(c *api) error {
-				return a.make(cmd.Context(), c, http.MethodPost, apiKeys(f.account).path+"/import", b, apiKeyLines(),
+				return a.make(cmd.Context(), c, http.MethodPost, accounts().at(f.account, "api-key-imports"), b, apiKeyLines(),
 					func(fields) string { return "signet apikey list --account " + f.account })
 			})
 		}})

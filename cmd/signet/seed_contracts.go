@@ -170,7 +170,7 @@ func (s *seeder) apiKey(path, account, name, role, imported string) {
 	at := path + "/api-keys"
 	if imported != "" {
 		in["secret"] = imported
-		at += "/import"
+		at = path + "/api-key-imports"
 	}
 	var made struct {
 		Secret string `json:"secret"`

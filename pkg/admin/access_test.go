@@ -19,7 +19,7 @@ func TestADM01EveryRouteAsksForAnOperator(t *testing.T) {
 	foreign := signet.NewSecret(signet.SecretClient).Reveal()
 	flipped := w.key[:len(w.key)-1] + string('A'+(w.key[len(w.key)-1]-'A'+1)%26)
 	for _, route := range w.room.Routes() {
-		path := strings.NewReplacer("{client_id}", "shop", "{sub}", "00000000-0000-4000-8000-000000000000", "{kid}", "x").Replace(route.Path)
+		path := filledIn(route.Path)
 		for name, value := range map[string]string{
 			"nothing": "", "basic": "Basic " + w.key, "bare": w.key, "empty bearer": "Bearer ", "unknown key": "Bearer " + unknown,
 			"another kind of secret": "Bearer " + foreign, "checksum": "Bearer " + flipped, "jwt": "Bearer eyJhbGciOiJub25lIn0.e30.",
@@ -34,6 +34,13 @@ func TestADM01EveryRouteAsksForAnOperator(t *testing.T) {
 			}
 		}
 	}
+}
+
+// filledIn is the path of a route with something in every place.
+func filledIn(path string) string {
+	const guid = "00000000-0000-4000-8000-000000000000"
+	return strings.NewReplacer("{client_id}", "shop", "{sub}", guid, "{kid}", "x", "{biller}", guid, "{server}", "x", "{account}", guid,
+		"{name}", "x", "{dcn}", "1", "{device}", guid).Replace(path)
 }
 
 // TestADM01TwoCredentials: which of two would count is nobody's guess.

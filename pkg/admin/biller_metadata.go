@@ -60,7 +60,8 @@ func (j *faults) machineScope(text *string) {
 		return
 	}
 	*text = scope.String()
-	for _, token := range []string{signet.ScopeOpenID, signet.ScopeOfflineAccess} {
+	for _, token := range []string{signet.ScopeOpenID, signet.ScopeProfile, signet.ScopeEmail, signet.ScopePhone, signet.ScopeAddress,
+		signet.ScopeOfflineAccess} {
 		j.need(!scope.Has(token), "scope", "may not hold "+token)
 	}
 }

@@ -72,7 +72,7 @@ func (a *Admin) apiKeyRoutes() []web.Route {
 	return []web.Route{
 		a.route("api-keys-list", http.MethodGet, "/accounts/{account}/api-keys", a.listAPIKeys),
 		a.route("api-keys-create", http.MethodPost, "/accounts/{account}/api-keys", a.createAPIKey),
-		a.route("api-keys-import", http.MethodPost, "/accounts/{account}/api-keys/import", a.importAPIKey),
+		a.route("api-keys-import", http.MethodPost, "/accounts/{account}/api-key-imports", a.importAPIKey),
 		a.route("api-key-get", http.MethodGet, "/accounts/{account}/api-keys/{name}", a.getAPIKey),
 		a.route("api-key-put", http.MethodPut, "/accounts/{account}/api-keys/{name}", a.putAPIKey),
 	}

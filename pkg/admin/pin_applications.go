@@ -125,7 +125,7 @@ func pinMetadata(m *signet.PINApplicationMetadata) error {
 		m.Mode = signet.PINv2
 	}
 	var j faults
-	j.need(usernames.MatchString(m.Username), "username", "must be 1 to 100 letters, digits or . _ @ + -")
+	j.need(m.Username != "" && textOK(m.Username, 254), "username", "must have 1 to 254 characters, none of them invisible")
 	j.networks(m.AllowedNetworks)
 	j.need(m.ExecTime == "" || m.ExecTime == "integer", "exec_time", "must be integer, or left out")
 	j.need(m.GrantLifetime >= 0 && m.GrantLifetime <= 30*86400, "grant_lifetime", "must be 0 to 30 days, in seconds")

@@ -4,16 +4,21 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/signet-auth/signet/pkg/account"
 	"github.com/signet-auth/signet/pkg/admin"
+	"github.com/signet-auth/signet/pkg/exchange"
 	"github.com/signet-auth/signet/pkg/keys"
 	"github.com/signet-auth/signet/pkg/login"
+	"github.com/signet-auth/signet/pkg/pinlogin"
 	"github.com/signet-auth/signet/pkg/signet"
 	"github.com/signet-auth/signet/pkg/web"
 	"github.com/signet-auth/signet/storage/sqlstore"
@@ -24,12 +29,19 @@ type world struct {
 	t       *testing.T
 	room    *admin.Admin
 	store   *sqlstore.Store
+	ring    *keys.Ring
 	handler http.Handler
 	key     string
 	keyID   string
 }
 
 func newWorld(t *testing.T) *world {
+	t.Helper()
+	return newWorldOf(t, false)
+}
+
+// newWorldOf makes a world; dev as in signet dev.
+func newWorldOf(t *testing.T, dev bool) *world {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	store, err := sqlstore.Open(t.Context(), sqlstore.Options{Driver: sqlstore.DriverSQLite, DSN: filepath.Join(t.TempDir(), "a.db"),
@@ -53,9 +65,9 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, store: store}
+	w := &world{t: t, store: store, ring: ring}
 	w.room, err = admin.New(admin.Options{Clients: store, Users: store, UserActs: store, AdminKeys: store, Keys: ring, Passwords: passwords,
-		Audit: store, HashKeys: ring.HashKeys, SigningAlgs: ring.SigningAlgs, Now: time.Now, Log: log})
+		Audit: store, HashKeys: ring.HashKeys, SigningAlgs: ring.SigningAlgs, Contracts: contractsOf(store, ring, dev), Now: time.Now, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,6 +81,13 @@ func newWorld(t *testing.T) *world {
 	}
 	w.keyID, w.key = id, key.Reveal()
 	return w
+}
+
+// contractsOf are the registers of the contracts with the judgements of their real rooms.
+func contractsOf(store *sqlstore.Store, ring *keys.Ring, dev bool) admin.Contracts {
+	return admin.Contracts{Billers: store, ResourceServers: store, SealedKeys: store, Sealer: ring, Accounts: store, Members: store,
+		APIKeys: store, Devices: store, PINApplications: store, CheckScheme: exchange.CheckScheme, CheckPIN: pinlogin.CheckMetadata,
+		PINClient: pinlogin.ClientFor, Roles: func() []string { return slices.Sorted(maps.Keys(account.DefaultRoles())) }, Dev: dev}
 }
 
 // send sends one request with the admin key; headers are name, value pairs that replace what is sent otherwise.
