@@ -12,6 +12,11 @@ type Config struct {
 	TLS TLS `koanf:"tls"`
 	// BehindProxy says that a reverse proxy ends TLS. Give it, or tls.
 	BehindProxy BehindProxy `koanf:"behind_proxy"`
+	// MTLS is where clients show certificates (RFC 8705): a listener of its own, or a proxy's host name; never where
+	// pages are.
+	MTLS MTLS `koanf:"mtls"`
+	// Partner is partner access.
+	Partner Partner `koanf:"partner"`
 	// Admin is the listener of the admin API (/admin/v1).
 	Admin Admin `koanf:"admin"`
 	// Ops is the listener of /metrics, /livez and /readyz.
@@ -101,6 +106,33 @@ type BehindProxy struct {
 	// TrustedProxies are networks (CIDR) whose X-Forwarded-For is believed; the client is the right-most address that
 	// is in none of them.
 	TrustedProxies []string `koanf:"trusted_proxies" example:"10.0.0.0/8"`
+}
+
+// MTLS is where clients show certificates.
+type MTLS struct {
+	// URL is where callers reach it; with it, discovery tells its endpoints (mtls_endpoint_aliases).
+	URL string `koanf:"url" example:"https://mtls.example.com"`
+	// Listen is the address of a listener that asks every caller for a certificate and serves /token, /introspect,
+	// /revoke and /userinfo alone; "": there is none.
+	Listen string `koanf:"listen" example:":8446"`
+	// CertFile is that listener's certificate with its chain, PEM; "" takes the one of tls.
+	CertFile string `koanf:"cert_file"`
+	// KeyFile is its private key, PEM.
+	KeyFile string `koanf:"key_file"`
+	// ClientCAFile holds the authorities of clients with tls_client_auth, PEM. Self-signed and registered certificates
+	// need none. Where it holds several, every such client must name its own (tls_client_auth_ca).
+	ClientCAFile string `koanf:"client_ca_file" example:"/etc/signet/client-ca.crt"`
+	// HeaderFrom are the networks (CIDR) of proxies that end mutual TLS themselves and send the certificate on in
+	// Client-Cert (RFC 9440), having removed what callers sent under that name. From everybody else it is ignored. Name
+	// single addresses: whoever is in one of these networks can be any client.
+	HeaderFrom []string `koanf:"header_from" example:"10.0.0.7/32"`
+}
+
+// Partner is partner access.
+type Partner struct {
+	// RootsFile holds the authorities, PEM, that the certificates of partners' hosted keys must lead to in the
+	// environments cat and production.
+	RootsFile string `koanf:"roots_file" example:"/etc/signet/partner-roots.crt"`
 }
 
 // Admin is the listener of the admin API.

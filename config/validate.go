@@ -40,6 +40,7 @@ func (c *Config) validate() Problems {
 		}
 	}
 	c.validateListeners(add)
+	c.validateMTLS(add)
 	c.validateStores(add)
 	c.validateKeys(add)
 	c.validateTimes(add)

@@ -193,7 +193,8 @@ func devDeployment(issuer string, home *home, f *devFlags, log *slog.Logger) *de
 		signingAlgs: append([]string{signet.AlgES256, signet.AlgRS256}, f.signingAlgs...),
 		lifetimes:   oauth.Lifetimes{}, passwords: login.PasswordsOptions{Queue: 64},
 		unlimited: true, demo: true, now: time.Now, log: log,
-		contracts: contractSettings{invoiceResource: demoInvoices, privateSources: true, apiResources: []string{demoAudience}},
+		certificates: certificateSettings{loopbackSets: true},
+		contracts:    contractSettings{invoiceResource: demoInvoices, privateSources: true, apiResources: []string{demoAudience}},
 	}
 }
 

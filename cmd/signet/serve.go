@@ -69,16 +69,21 @@ func (a *app) serve(ctx context.Context, cfg *config.Config) error {
 			return err
 		}
 	}
+	certified, err := certifiedOpening(cfg)
+	if err != nil {
+		return err
+	}
 	n, err := wire(ctx, d)
 	if err != nil {
 		return err
 	}
+	certified.handler = n.mtls
 	adminTLS := secure
 	if config.Loopback(cfg.Admin.Listen) {
 		adminTLS = nil // never leaves the machine
 	}
 	doors, err := open(ctx, log, []opening{
-		{"public", cfg.Listen, n.public, secure}, {"admin", cfg.Admin.Listen, n.admin, adminTLS}, {"ops", cfg.Ops.Listen, n.ops, nil},
+		{"public", cfg.Listen, n.public, secure}, certified, {"admin", cfg.Admin.Listen, n.admin, adminTLS}, {"ops", cfg.Ops.Listen, n.ops, nil},
 	})
 	if err != nil {
 		return errors.Join(err, n.close())
@@ -115,6 +120,9 @@ func production(cfg *config.Config, log *slog.Logger, now func() time.Time) (*de
 		if d.contracts.roles, err = readRoles(cfg.Accounts.RolesFile); err != nil {
 			return nil, err
 		}
+	}
+	if d.certificates, err = certificatesOf(cfg); err != nil {
+		return nil, err
 	}
 	for _, text := range cfg.BehindProxy.TrustedProxies {
 		prefix, err := netip.ParsePrefix(text)

@@ -44,8 +44,10 @@ type deployment struct {
 	notice      time.Duration // served with readiness off before the listeners close
 	demo        bool
 	contracts   contractSettings
-	now         func() time.Time
-	log         *slog.Logger
+	// certificates are those of clients.
+	certificates certificateSettings
+	now          func() time.Time
+	log          *slog.Logger
 }
 
 // https reports whether people reach this deployment over https.
@@ -60,6 +62,7 @@ type worker struct {
 // node is one process, wired.
 type node struct {
 	public, admin, ops http.Handler
+	mtls               http.Handler // token endpoints for clients that show certificates; nil without mtls.url
 	room               *admin.Admin
 	adminListen        string
 	store              *sqlstore.Store
@@ -86,11 +89,11 @@ func wire(ctx context.Context, d *deployment) (_ *node, err error) {
 	if err != nil {
 		return nil, err
 	}
-	public, err := n.rooms(d, base)
+	public, certified, err := n.rooms(d, base)
 	if err != nil {
 		return nil, err
 	}
-	if err = n.listeners(d, base, public); err != nil {
+	if err = n.listeners(d, base, public, certified); err != nil {
 		return nil, err
 	}
 	// Background work, in the order in which it is ended: the store last, since it drains the queue of traffic events.
@@ -157,44 +160,46 @@ func (n *node) stores(ctx context.Context, d *deployment) (_ *foundation, err er
 	return &foundation{homes: homes, ring: ring, revoked: revoked, pages: pages, metrics: prometheus.NewRegistry()}, err
 }
 
-// rooms makes login, oauth and admin, and returns the routes that people and clients reach.
-func (n *node) rooms(d *deployment, base *foundation) ([]web.Route, error) {
+// rooms makes login, oauth and admin, and returns the routes that people and clients reach, and those that clients with
+// certificates reach.
+func (n *node) rooms(d *deployment, base *foundation) (public, certified []web.Route, err error) {
 	passwords, err := login.NewPasswords(d.passwords)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	meter, err := newAlarms(base.metrics, n.redis)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	hints := &lateHints{}
 	people, err := login.New(login.Options{Issuer: d.issuer, Records: n.store, Sessions: n.store, Consents: n.store,
 		Attempts: base.homes.attempts, Flows: base.ring, Hints: hints, Events: n.store, Meter: meter, HashKeys: base.ring.HashKeys, Sealer: base.ring,
 		Passwords: passwords, Pages: base.pages, Secure: d.https(), Now: d.now, Log: d.log, SessionIdle: d.sessionIdle, SessionMax: d.sessionMax})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 
 	failures, err := web.NewFailures(web.FailuresOptions{Shared: base.homes.attempts, Limit: credentialFailures, Window: credentialWindow, Now: d.now})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	prover, err := clientauth.New(clientauth.Options{Clients: n.store, Marks: base.homes.marks, Failures: failures, Alarms: n.store,
-		HashKeys: base.ring.HashKeys, Issuer: d.issuer, TokenEndpoints: []string{d.issuer + "/token"}, Now: d.now})
+		HashKeys: base.ring.HashKeys, Issuer: d.issuer, TokenEndpoints: d.tokenEndpoints(), ClientCAs: d.certificates.clientCAs,
+		KeySets: clientauth.KeySetOptions{Loopback: d.certificates.loopbackSets}, Now: d.now})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 
 	core := &lateServer{}
 	rooms, err := n.newContracts(d, base, core, failures, passwords)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	server, err := oauth.New(oauth.Options{Issuer: d.issuer, Records: n.store, Tx: n.store, Grants: n.store, AccessTokens: n.store,
 		RefreshTokens: n.store, Browser: people, Flows: base.ring, Events: n.store, Keys: base.ring, Revocation: base.revoked,
-		ClientAuth: prover, Pages: base.pages, Now: d.now, Log: d.log, Lifetimes: d.lifetimes, Contracts: rooms.ports(n)})
+		ClientAuth: prover, Pages: base.pages, Now: d.now, Log: d.log, Lifetimes: d.lifetimes, MTLSBase: d.certificates.base, Contracts: rooms.ports(n)})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	hints.server, core.Server = server, server
 
@@ -202,34 +207,52 @@ func (n *node) rooms(d *deployment, base *foundation) ([]web.Route, error) {
 		Passwords: passwords, Audit: n.store, Tokens: adminTokens{server, d.issuer + "/admin/v1"}, HashKeys: base.ring.HashKeys,
 		SigningAlgs: base.ring.SigningAlgs, Contracts: rooms.registers(n, base, d), Now: d.now, Log: d.log})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 
-	public := slices.Concat(splitToken(server.Routes(), rooms.pin.Token, d.contracts.pinMounts), people.Routes(),
+	public = slices.Concat(splitToken(server.Routes(), rooms.pin.Token, d.contracts.pinMounts), people.Routes(),
 		rooms.routes(&d.contracts), openAPIRoutes())
 	if d.demo {
 		demo, err := demoRoutes()
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		public = append(public, demo...)
 	}
-	return public, nil
+	return public, server.MTLSRoutes(), nil
 }
 
-// listeners makes the three handlers: what people and clients reach, what operators reach, what monitoring reaches.
-// No route is on two.
-func (n *node) listeners(d *deployment, base *foundation, public []web.Route) (err error) {
+// tokenEndpoints are the URLs that assertions may name as their audience, where the client's record allows it.
+func (d *deployment) tokenEndpoints() []string {
+	urls := []string{d.issuer + "/token"}
+	if d.certificates.base != "" {
+		urls = append(urls, d.certificates.base+"/token")
+	}
+	return urls
+}
+
+// listeners makes the handlers: what people and clients reach, what operators reach, what monitoring reaches. No route is
+// on two, but for the token endpoints: those that clients with certificates reach have a listener of their own.
+func (n *node) listeners(d *deployment, base *foundation, public, certified []web.Route) (err error) {
 	options := web.Options{Log: d.log, Now: d.now, Metrics: base.metrics, Limits: web.Limits{Off: d.unlimited}}
 
 	outside := options
 	outside.Routes, outside.Origins = public, n.store
-	outside.TrustedProxies, outside.HTTPS = d.proxies, d.https()
+	outside.TrustedProxies, outside.CertificateProxies, outside.HTTPS = d.proxies, d.certificates.headerFrom, d.https()
 	outside.NotFound, outside.ErrorPage = notFound(base.pages), errorPage(base.pages)
 	if n.public, err = web.New(outside); err != nil {
 		return err
 	}
 	n.public = n.drain.parting(n.public)
+
+	if d.certificates.base != "" {
+		own := options
+		own.Routes, own.HTTPS = certified, true
+		if n.mtls, err = web.New(own); err != nil {
+			return err
+		}
+		n.mtls = n.drain.parting(n.mtls)
+	}
 
 	inside := options
 	inside.Routes = n.room.Routes()
