@@ -118,7 +118,7 @@ func (s *Store) InsertAccount(ctx context.Context, a *signet.Account, owner *sig
 		if owner != nil {
 			member = *owner
 			member.AccountID = a.ID
-			if err := s.putMembership(ctx, t, &member); err != nil {
+			if err := s.insertOwner(ctx, t, &member); err != nil {
 				return err
 			}
 		}
@@ -152,6 +152,47 @@ func (s *Store) noIndividual(ctx context.Context, user signet.UserID) error {
 	return err
 }
 
+// insertOwner gives a new account its owner. Tokens that the person has say nothing untrue by it, so none is taken back:
+// the one that made the account goes on to make its keys.
+func (s *Store) insertOwner(ctx context.Context, t *transaction, m *signet.Membership) error {
+	if !findable(string(m.UserID)) {
+		return signet.ErrNotFound
+	}
+	if err := storable(m.Role, m.CreatedBy); err != nil {
+		return err
+	}
+	row := &membershipRow{
+		AccountID: m.AccountID, UserID: string(m.UserID), Role: m.Role, AcceptedAt: utcPtr(m.AcceptedAt),
+		CreatedAt: createdAt(m.CreatedAt, t.now), CreatedBy: m.CreatedBy,
+	}
+	if err := s.insert(ctx, row); err != nil {
+		return err
+	}
+	*m = row.membership()
+	t.change(changedMemberships, row.UserID)
+	return nil
+}
+
+// maxNamed is how many members' lists a change of their account names one by one; beyond it, it names all lists.
+const maxNamed = 200
+
+// accountChanged numbers the change of an account whose row is held, and of the lists of its members, which show it.
+func (s *Store) accountChanged(ctx context.Context, t *transaction, id string) error {
+	t.change(changedAccounts, id)
+	var users []string
+	err := s.all(ctx, &users, "SELECT user_id FROM memberships WHERE account_id = ? AND ended_at IS NULL LIMIT ?", id, maxNamed+1)
+	if err != nil {
+		return err
+	}
+	if len(users) > maxNamed {
+		users = []string{""}
+	}
+	for _, user := range users {
+		t.change(changedMemberships, user)
+	}
+	return nil
+}
+
 // UpdateAccount writes name, settings and UpdatedBy where Version still stands, and moves Version and UpdatedAt of the
 // given one. Errors: CodeConflict when it is stale, CodeNotFound, CodeInvalidRequest, CodeUnavailable.
 func (s *Store) UpdateAccount(ctx context.Context, a *signet.Account, event signet.Event) error {
@@ -170,10 +211,8 @@ func (s *Store) UpdateAccount(ctx context.Context, a *signet.Account, event sign
 			return s.staleOr(ctx, "SELECT version FROM accounts WHERE id = ?", a.ID)
 		}
 		updated = t.now
-		t.change(changedAccounts, a.ID)
-		t.change(changedMemberships, "") // lists show the name
 		t.note(event)
-		return nil
+		return s.accountChanged(ctx, t, a.ID)
 	})
 	if err == nil {
 		a.Version, a.UpdatedAt = a.Version+1, updated
@@ -206,9 +245,7 @@ func (s *Store) SetAccountDisabled(ctx context.Context, id string, disabled bool
 				s.revokeAll(t, signet.RevokedPrincipal, signet.PrincipalAccounts+user, now, "account_disabled")
 			}
 		}
-		t.change(changedAccounts, id)
-		t.change(changedMemberships, "")
 		t.note(event)
-		return nil
+		return s.accountChanged(ctx, t, id)
 	})
 }

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"time"
 
 	"github.com/signet-auth/signet/pkg/signet"
 )
@@ -120,6 +121,21 @@ func (s *Store) writeAudit(ctx context.Context, t *transaction) (chain, error) {
 	return head, nil
 }
 
+// changedRow is a row of changes.
+type changedRow struct {
+	N      int64 `gorm:"primaryKey;autoIncrement:false"`
+	Kind   string
+	Record string
+	At     time.Time
+}
+
+// TableName is gorm's name of the table.
+func (changedRow) TableName() string { return "changes" }
+
+// rowsAtOnce bounds one INSERT: SQLite binds 32766 values at most. An account that is disabled may have a journal entry
+// for each of some thousand members, while change_head is held.
+const rowsAtOnce = 1000
+
 // writeChanges takes one number for each changed record and each journal entry, in one statement, and writes the rows.
 func (s *Store) writeChanges(ctx context.Context, t *transaction) (head int64, err error) {
 	db := t.db.WithContext(ctx)
@@ -128,25 +144,24 @@ func (s *Store) writeChanges(ctx context.Context, t *transaction) (head int64, e
 		return 0, translate(err)
 	}
 	n := head - count
-	number := func(c change) error {
-		n++
-		return translate(db.Exec("INSERT INTO changes (n, kind, record, at) VALUES (?, ?, ?, ?)", n, c.kind, c.record, t.now).Error)
-	}
+	numbered := make([]changedRow, 0, count)
 	for _, c := range t.changes {
-		if err := number(c); err != nil {
-			return 0, err
-		}
+		n++
+		numbered = append(numbered, changedRow{N: n, Kind: c.kind, Record: c.record, At: t.now})
 	}
+	journal := make([]revocationRow, len(t.revocations))
 	for i := range t.revocations {
+		n++
 		entry := &t.revocations[i]
-		if err := number(change{kind: changedRevocations, record: string(entry.Kind)}); err != nil {
-			return 0, err
-		}
 		entry.Position = n
-		row := newRevocationRow(entry)
-		if err := db.Create(&row).Error; err != nil {
-			return 0, translate(err)
-		}
+		journal[i] = newRevocationRow(entry)
+		numbered = append(numbered, changedRow{N: n, Kind: changedRevocations, Record: string(entry.Kind), At: t.now})
 	}
-	return head, nil
+	if err := db.CreateInBatches(numbered, rowsAtOnce).Error; err != nil {
+		return 0, translate(err)
+	}
+	if len(journal) == 0 {
+		return head, nil
+	}
+	return head, translate(db.CreateInBatches(journal, rowsAtOnce).Error)
 }

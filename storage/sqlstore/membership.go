@@ -93,7 +93,8 @@ func (s *Store) Members(ctx context.Context, account string) ([]signet.Membershi
 }
 
 // PutMembership writes a new membership, or the role of one that stands: that stays accepted when it was, and is accepted
-// when AcceptedAt is given. A membership that had ended begins anew. The given one is set to what stands then.
+// when AcceptedAt is given. A membership that had ended begins anew. The given one is set to what stands then. What is
+// already so: nil, nothing written.
 //
 // What tokens carry of it is taken back, when they carry it: an invitation that nobody has accepted changes no token, or
 // anybody with an account could end anybody's tokens by inviting them.
@@ -104,11 +105,11 @@ func (s *Store) PutMembership(ctx context.Context, m *signet.Membership, event s
 	written := *m
 	err := s.act(ctx, func(ctx context.Context, t *transaction) error {
 		written = *m
-		if err := s.putMembership(ctx, t, &written); err != nil {
-			return err
+		done, err := s.putMembership(ctx, t, &written)
+		if done {
+			t.note(event)
 		}
-		t.note(event)
-		return nil
+		return err
 	})
 	if err == nil {
 		*m = written
@@ -116,36 +117,33 @@ func (s *Store) PutMembership(ctx context.Context, m *signet.Membership, event s
 	return err
 }
 
-func (s *Store) putMembership(ctx context.Context, t *transaction, m *signet.Membership) error {
+func (s *Store) putMembership(ctx context.Context, t *transaction, m *signet.Membership) (done bool, err error) {
 	if !findable(m.AccountID) || !findable(string(m.UserID)) {
-		return signet.ErrNotFound
+		return false, signet.ErrNotFound
 	}
 	if err := storable(m.Role, m.CreatedBy); err != nil {
-		return err
+		return false, err
 	}
 	old, err := s.holdMembership(ctx, m.AccountID, m.UserID)
 	if err != nil {
-		return err
+		return false, err
 	}
+	now := s.now() // after the wait for the account's row
 	row := &membershipRow{
 		AccountID: m.AccountID, UserID: string(m.UserID), Role: m.Role, AcceptedAt: utcPtr(m.AcceptedAt),
-		CreatedAt: createdAt(m.CreatedAt, t.now), CreatedBy: m.CreatedBy,
-	}
-	if old != nil && old.EndedAt == nil {
-		row.CreatedAt, row.CreatedBy = old.CreatedAt.UTC(), old.CreatedBy
-		if old.AcceptedAt != nil {
-			row.AcceptedAt = utcPtr(old.AcceptedAt)
-		}
+		CreatedAt: createdAt(m.CreatedAt, now), CreatedBy: m.CreatedBy,
 	}
 	if old != nil {
-		row.ChangedAt = old.ChangedAt
+		if row.follow(old) {
+			*m = row.membership()
+			return false, nil
+		}
 		if old.counts() && old.Role == roleOwner && m.Role != roleOwner {
 			if err := s.anotherOwner(ctx, m.AccountID, m.UserID); err != nil {
-				return err
+				return false, err
 			}
 		}
 	}
-	now := s.now() // after the wait for the account's row
 	if row.counts() {
 		row.ChangedAt = &now
 	}
@@ -153,14 +151,28 @@ func (s *Store) putMembership(ctx context.Context, t *transaction, m *signet.Mem
 		err = s.insert(ctx, row)
 	} else {
 		_, err = s.exec(ctx, `UPDATE memberships SET role = ?, accepted_at = ?, changed_at = ?, ended_at = NULL, created_at = ?, created_by = ?
-			WHERE account_id = ? AND user_id = ?`, row.Role, row.AcceptedAt, utcPtr(row.ChangedAt), row.CreatedAt, row.CreatedBy, row.AccountID, row.UserID)
+			WHERE account_id = ? AND user_id = ?`, row.Role, row.AcceptedAt, row.ChangedAt, row.CreatedAt, row.CreatedBy, row.AccountID, row.UserID)
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	*m = row.membership()
 	s.membershipChanged(t, row, now, "membership_changed")
-	return nil
+	return true, nil
+}
+
+// follow takes over what stays of the row before, and reports whether nothing changes.
+func (r *membershipRow) follow(old *membershipRow) (same bool) {
+	r.ChangedAt = utcPtr(old.ChangedAt)
+	if old.EndedAt != nil {
+		return false
+	}
+	r.CreatedAt, r.CreatedBy = old.CreatedAt.UTC(), old.CreatedBy
+	accepted := r.AcceptedAt != nil
+	if old.AcceptedAt != nil {
+		r.AcceptedAt = utcPtr(old.AcceptedAt)
+	}
+	return r.Role == old.Role && (old.AcceptedAt != nil || !accepted)
 }
 
 // holdMembership holds the account's row until commit, so that two who take owners away count one after the other, and
