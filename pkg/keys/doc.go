@@ -12,5 +12,8 @@
 // after that, from keys already opened, without the store.
 //
 // At rest a private part is sealed with AES-256-GCM under a named key-encryption key (seal.go); texts handed to
-// browsers are sealed with XChaCha20-Poly1305 under a key of the ring (flow.go).
+// browsers are sealed with XChaCha20-Poly1305 under a key of the ring (flow.go). The keys of records (a biller's HMAC key,
+// a PIN application's AES key) are sealed by the same vault and opened for the rooms that use them (record.go).
+//
+// Tokens are encrypted to resource servers, and opened where signet holds the private key (jwe.go, recipient.go).
 package keys

@@ -117,6 +117,29 @@ var errJWE = errors.New("keys: not a compact JWE of ours")
 
 // parseJWEHeader reads the header strictly: exactly the members that Encrypt writes, each once, in their own letter case.
 func parseJWEHeader(jwe string) (*jweHeader, error) {
+	raw, err := protectedHeader(jwe)
+	if err != nil {
+		return nil, err
+	}
+	members, ok := strictObject(raw)
+	if !ok {
+		return nil, errJWE
+	}
+	header := &jweHeader{}
+	for name, value := range members {
+		if !header.set(name, value) {
+			return nil, errJWE
+		}
+	}
+	// cty is required: RFC 7519 §5.2 demands it of a nested JWT.
+	if header.alg == "" || header.enc == "" || header.kid == "" || members["cty"] == nil {
+		return nil, errJWE
+	}
+	return header, nil
+}
+
+// protectedHeader returns the decoded first part of five that are all base64url in their one spelling, and none empty.
+func protectedHeader(jwe string) (raw []byte, err error) {
 	// Go's base64 skips line ends; a second spelling of a token must not exist.
 	if len(jwe) > maxJWE || strings.ContainsAny(jwe, "\r\n") || strings.Count(jwe, ".") != jweParts-1 {
 		return nil, errJWE
@@ -125,7 +148,6 @@ func parseJWEHeader(jwe string) (*jweHeader, error) {
 	if len(parts[0]) > maxJWEHeader {
 		return nil, errJWE
 	}
-	var raw []byte
 	for i, part := range parts {
 		decoded, err := base64.RawURLEncoding.Strict().DecodeString(part)
 		if err != nil || len(decoded) == 0 {
@@ -135,37 +157,25 @@ func parseJWEHeader(jwe string) (*jweHeader, error) {
 			raw = decoded
 		}
 	}
-	members, ok := strictObject(raw)
-	if !ok {
-		return nil, errJWE
+	return raw, nil
+}
+
+// set takes one member; false for one that Encrypt does not write, or writes otherwise.
+func (h *jweHeader) set(name string, value json.RawMessage) (ok bool) {
+	switch name {
+	case "alg":
+		h.alg, ok = plainString(value)
+	case "enc":
+		h.enc, ok = plainString(value)
+	case "kid":
+		h.kid, ok = plainString(value)
+	case "cty":
+		cty, isText := plainString(value)
+		ok = isText && cty == ctyJWT
+	case "epk":
+		h.epk, ok = parseEPK(value)
 	}
-	header := &jweHeader{}
-	for name, value := range members {
-		switch name {
-		case "alg":
-			header.alg, ok = plainString(value)
-		case "enc":
-			header.enc, ok = plainString(value)
-		case "kid":
-			header.kid, ok = plainString(value)
-		case "cty":
-			var cty string
-			cty, ok = plainString(value)
-			ok = ok && cty == ctyJWT
-		case "epk":
-			header.epk, ok = parseEPK(value)
-		default:
-			return nil, errJWE
-		}
-		if !ok {
-			return nil, errJWE
-		}
-	}
-	// cty is required: RFC 7519 §5.2 demands it of a nested JWT.
-	if header.alg == "" || header.enc == "" || header.kid == "" || members["cty"] == nil {
-		return nil, errJWE
-	}
-	return header, nil
+	return ok
 }
 
 // parseEPK reads an ephemeral public key: kty, crv, x, y and nothing else. A private d in it is refused like all others.

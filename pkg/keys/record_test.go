@@ -1,7 +1,6 @@
 package keys_test
 
 import (
-	"context"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
@@ -55,41 +54,21 @@ func TestRecordsAreBound(t *testing.T) {
 	}
 }
 
-// records is a home of sealed keys in memory.
-type records struct {
-	rows []signet.SealedKey
-	fail error
-}
-
-func (r *records) SealedKeys(context.Context) ([]signet.SealedKey, error) {
-	return append([]signet.SealedKey{}, r.rows...), r.fail
-}
-
-func (r *records) ResealRecord(_ context.Context, owner string, id signet.KeyID, oldKEK string, sealed []byte, newKEK string) error {
-	for i := range r.rows {
-		row := &r.rows[i]
-		if row.Owner == owner && row.ID == id && row.KEKID == oldKEK {
-			row.Sealed, row.KEKID = sealed, newKEK
-			return nil
-		}
-	}
-	return signet.ErrConflict
-}
-
 func TestRewrapCoversRecords(t *testing.T) {
 	t.Parallel()
 	c := &clock{now: start}
 	store := database(t, c)()
 	before := newRing(t, options(store, c))
 	must(t, before.Start(t.Context()))
-	home := &records{}
+	biller := &signet.Biller{ID: "b6f0a1de-0000-4000-8000-000000000001"}
 	for _, id := range []signet.KeyID{"a", "b"} {
-		key := signet.SealedKey{ID: id, Owner: "biller:b", Use: signet.KeyHMAC}
+		key := signet.SealedKey{ID: id, Owner: biller.Principal(), Use: signet.KeyHMAC}
 		before.SealRecord(&key, []byte("secret of "+id))
-		home.rows = append(home.rows, key)
+		biller.Keys = append(biller.Keys, key)
 	}
+	must(t, store.InsertBiller(t.Context(), biller, event(signet.EventBillerCreated)))
 	o := options(store, c)
-	o.KEKs, o.CurrentKEK, o.Records = map[string][]byte{"one": kek(1), "two": kek(2)}, "two", home
+	o.KEKs, o.CurrentKEK, o.Records = map[string][]byte{"one": kek(1), "two": kek(2)}, "two", store
 	ring := newRing(t, o)
 	must(t, ring.Start(t.Context()))
 	changed, err := ring.Rewrap(t.Context())
@@ -102,16 +81,21 @@ func TestRewrapCoversRecords(t *testing.T) {
 	// The old key-encryption key is not needed any more.
 	o.KEKs = map[string][]byte{"two": kek(2)}
 	alone := newRing(t, o)
-	for i := range home.rows {
-		plain, err := alone.OpenRecord(&home.rows[i])
-		if err != nil || string(plain) != "secret of "+string(home.rows[i].ID) {
+	after, err := store.SealedKeys(t.Context())
+	must(t, err)
+	if len(after) != 2 {
+		t.Fatalf("%d rows", len(after))
+	}
+	for i := range after {
+		plain, err := alone.OpenRecord(&after[i])
+		if err != nil || string(plain) != "secret of "+string(after[i].ID) {
 			t.Errorf("%q, %v", plain, err)
 		}
 	}
 	if again, err := ring.Rewrap(t.Context()); err != nil || again != 0 {
 		t.Errorf("the second time %d, %v", again, err)
 	}
-	home.fail = signet.ErrUnavailable
+	must(t, store.Close())
 	if _, err := ring.Rewrap(t.Context()); signet.CodeOf(err) != signet.CodeUnavailable {
 		t.Errorf("a store that is away: %v", err)
 	}

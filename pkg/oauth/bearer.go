@@ -9,7 +9,8 @@ import (
 )
 
 // Bearer tells other rooms of an access token: a JWS, an opaque token, or a JWE whose key signet holds. Signature, times,
-// principals and revocation have been checked, and that it is bound to no key; audience, scope and what the token is good for are the caller's to check.
+// principals and revocation have been checked, and that it is bound to no key; audience, scope and what the token is good
+// for are the caller's to check.
 // Errors: CodeInvalidToken, CodeUnavailable.
 func (s *Server) Bearer(ctx context.Context, raw string) (*signet.Bearer, error) {
 	p, err := s.liveAccess(ctx, raw)

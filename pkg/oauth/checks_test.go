@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -199,4 +200,45 @@ func TestClaimsParameter(t *testing.T) {
 	if got := idTokenClaims(client, user, signet.Scope{"openid"}, asked); got.Name != "N" || got.Email != "" {
 		t.Errorf("%+v", got)
 	}
+}
+
+// A token that is bound to a certificate is worth nothing where none is shown (RFC 8705 §3).
+func TestBoundTokenShownBare(t *testing.T) {
+	t.Parallel()
+	h := newTokenHouse(t)
+	now := h.clock.now()
+	for _, thumbprint := range []string{"", "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"} {
+		payload, err := json.Marshal(&accessClaims{
+			Issuer: tokenIssuer, Subject: clientSubject(service), Audience: audience{tokenIssuer}, ClientID: service,
+			IssuedAt: now.Unix(), ExpiresAt: now.Add(time.Hour).Unix(), ID: "j", Confirmation: confirmationOf(thumbprint),
+		})
+		ok(t, err)
+		jws, _, err := h.ring.Sign("ES256", typAccess, payload)
+		ok(t, err)
+		want := signet.Code("")
+		if thumbprint != "" {
+			want = signet.CodeInvalidToken
+		}
+		if _, err := h.server.MachineToken(t.Context(), jws, tokenIssuer); signet.CodeOf(err) != want {
+			t.Errorf("MachineToken: %v, want %q", err, want)
+		}
+		if _, err := h.server.Bearer(t.Context(), jws); signet.CodeOf(err) != want {
+			t.Errorf("Bearer: %v, want %q", err, want)
+		}
+	}
+}
+
+// claimsOf decodes header and payload of a JWT without looking at the signature.
+func claimsOf(t testing.TB, jwt string) (header, claims map[string]any) {
+	t.Helper()
+	parts := strings.Split(jwt, ".")
+	if len(parts) != 3 {
+		t.Fatalf("%q is no JWT", jwt)
+	}
+	for i, target := range []*map[string]any{&header, &claims} {
+		raw, err := base64.RawURLEncoding.DecodeString(parts[i])
+		ok(t, err)
+		ok(t, json.Unmarshal(raw, target))
+	}
+	return header, claims
 }

@@ -15,6 +15,9 @@ func (s *Server) MachineToken(ctx context.Context, raw, audience string) (*signe
 	if err != nil {
 		return nil, err
 	}
+	if p.claims.Confirmation != nil {
+		return nil, invalidToken("token_bound") // no certificate is shown here: see Bearer
+	}
 	if p.client == nil || p.claims.GrantID != "" || p.facts.UserID != "" || p.claims.Subject != clientSubject(p.client.ID) {
 		return nil, invalidToken("token_of_a_person")
 	}

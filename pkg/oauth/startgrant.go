@@ -115,9 +115,11 @@ func (s *Server) pinClient(ctx context.Context, id signet.ClientID) (*signet.Cli
 	return client, nil
 }
 
-// withoutClient: where no client proves itself, a disabled one is a refused grant like any other.
+// withoutClient: where no client proves itself, a disabled one is a refused grant like any other, and so is what ended
+// while it was being written.
 func withoutClient(err error) error {
-	if signet.CodeOf(err) == signet.CodeInvalidClient {
+	switch signet.CodeOf(err) {
+	case signet.CodeInvalidClient, signet.CodeRevoked:
 		return &signet.Error{Code: signet.CodeInvalidGrant, Reason: signet.ReasonOf(err), Cause: err}
 	}
 	return err

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -125,14 +124,21 @@ type tokenHouse struct {
 	server  *Server
 	handler http.Handler
 	log     *bytes.Buffer
+	algs    []string
 	secrets map[signet.ClientID]string
 	user    signet.UserID
 	session signet.SessionID
 }
 
-func newTokenHouse(t testing.TB, change ...func(*Options)) *tokenHouse {
+func newTokenHouse(t testing.TB) *tokenHouse {
 	t.Helper()
-	h := &tokenHouse{t: t, clock: &tokenClock{}, log: &bytes.Buffer{}, secrets: map[signet.ClientID]string{}}
+	return newTokenHouseOf(t, nil)
+}
+
+// newTokenHouseOf has keys of these algorithms; without RS256 its clients' ID tokens are ES256. An RSA key takes 0.1 s.
+func newTokenHouseOf(t testing.TB, algs []string, change ...func(*Options)) *tokenHouse {
+	t.Helper()
+	h := &tokenHouse{t: t, algs: algs, clock: &tokenClock{}, log: &bytes.Buffer{}, secrets: map[signet.ClientID]string{}}
 	h.clock.at.Store(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).UnixNano())
 	log := slog.New(slog.NewJSONHandler(&sharedWriter{w: h.log}, nil))
 	ctx := t.Context()
@@ -146,7 +152,7 @@ func newTokenHouse(t testing.TB, change ...func(*Options)) *tokenHouse {
 	kek := make([]byte, 32)
 	_, _ = rand.Read(kek)
 	h.ring, err = keys.New(keys.Options{
-		Store: store, KEKs: map[string][]byte{"k": kek}, CurrentKEK: "k", Now: h.clock.now, Log: log,
+		Store: store, KEKs: map[string][]byte{"k": kek}, CurrentKEK: "k", Now: h.clock.now, Log: log, SigningAlgs: algs,
 		Plan: keys.Plan{JWKSMaxAge: 5 * time.Minute, LongestToken: 90 * 24 * time.Hour, HintRetention: 90 * 24 * time.Hour, Leeway: 10 * time.Second},
 	})
 	ok(t, err)
@@ -228,6 +234,9 @@ func (h *tokenHouse) client(id signet.ClientID, method signet.AuthMethod, change
 		h.secrets[id] = secret.Reveal()
 		c.Secrets = []signet.ClientSecret{{ID: signet.NewID(), Hash: h.ring.HashKeys().Hash(secret.Reveal()), CreatedAt: now}}
 	}
+	if h.algs != nil {
+		c.IDTokenSignedAlg = h.algs[0]
+	}
 	change(c)
 	ok(h.t, h.store.InsertClient(h.t.Context(), c, h.event(signet.EventClientCreated)))
 }
@@ -300,7 +309,7 @@ func (h *tokenHouse) code(id signet.ClientID, scope string, change ...func(*sess
 		form.Set("code_challenge", sess.CodeChallenge)
 		form.Set("code_challenge_method", "S256")
 	}
-	ctx = withProof(ctx, &proof{client: client, redirectURI: tokenRedirect})
+	ctx = withProof(ctx, &edgeProof{client: client, redirectURI: tokenRedirect})
 	request, err := h.server.fosite.NewAuthorizeRequest(ctx, fositeRequest(ctx, form,
 		"client_id", "redirect_uri", "response_type", "scope", "state", "code_challenge", "code_challenge_method"))
 	ok(h.t, err)
@@ -434,19 +443,4 @@ func (h *tokenHouse) events(kind signet.EventKind) int {
 		}
 		after = string(list[len(list)-1].ID)
 	}
-}
-
-// claimsOf decodes the payload of a JWT without looking at the signature, and its header.
-func claimsOf(t testing.TB, jwt string) (header, claims map[string]any) {
-	t.Helper()
-	parts := strings.Split(jwt, ".")
-	if len(parts) != 3 {
-		t.Fatalf("%q is no JWT", jwt)
-	}
-	for i, target := range []*map[string]any{&header, &claims} {
-		raw, err := base64.RawURLEncoding.DecodeString(parts[i])
-		ok(t, err)
-		ok(t, json.Unmarshal(raw, target))
-	}
-	return header, claims
 }

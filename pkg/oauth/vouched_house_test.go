@@ -170,7 +170,7 @@ type contracts struct {
 	desk *desk
 }
 
-func newContracts(t testing.TB) *contracts {
+func newContracts(t testing.TB, change ...func(*Options)) *contracts {
 	t.Helper()
 	d := &desk{
 		principals: map[string]*signet.Principal{billerPrincipal: {ID: billerPrincipal}, deskKey: {ID: deskKey}},
@@ -178,10 +178,13 @@ func newContracts(t testing.TB) *contracts {
 		key: &signet.APIKey{ID: "k1", AccountID: "a1", Role: "merchant-terminal", Enabled: true},
 	}
 	h := &contracts{desk: d}
-	h.tokenHouse = newTokenHouse(t, func(o *Options) {
+	h.tokenHouse = newTokenHouseOf(t, []string{signet.AlgES256}, func(o *Options) {
 		d.store = o.Records.(*switches)
 		o.Events = d
 		o.Contracts = Contracts{Identities: d, APIKeys: d, Principals: d, Billers: d, Accounts: d, ResourceServers: d, GrantStarter: d}
+		for _, f := range change {
+			f(o)
+		}
 	})
 	both := func(c *signet.Client) {
 		c.GrantTypes = []string{signet.GrantHMACIdentity, signet.GrantTokenExchange}
