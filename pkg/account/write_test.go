@@ -70,7 +70,8 @@ func TestOneVersionOneWriter(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if statuses[200] != 1 || statuses[412] != 15 {
+	// On a busy machine a writer may wait in line for too long, and is told to come again.
+	if statuses[200] != 1 || statuses[412]+statuses[503] != 15 {
 		t.Errorf("%v", statuses)
 	}
 }
@@ -184,6 +185,9 @@ func TestChangedRoles(t *testing.T) {
 	}
 	w.want(404, "GET", "/api/accounts/acme", "", as("dave")...)
 	w.want(409, "DELETE", "/api/accounts/acme/members/carol", "", as("carol")...)
+	// A PIN application has a user's row, and is no person.
+	w.user("app:terminal")
+	w.want(400, "POST", "/api/accounts/acme/members", `{"userId":"app:terminal","role":"account-owner"}`, as("carol")...)
 }
 
 // Two owners who remove each other at once leave one.
