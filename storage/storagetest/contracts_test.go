@@ -260,3 +260,8 @@ func TestContractCachesFollowOtherNodes(t *testing.T) {
 		}
 	})
 }
+
+// optionsAt are those of a node whose clock stands still.
+func optionsAt(now time.Time) sqlstore.Options {
+	return sqlstore.Options{Now: func() time.Time { return now }}
+}

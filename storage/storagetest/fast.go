@@ -121,10 +121,12 @@ var fastCases = []struct {
 		f.put(t,
 			f.entry(signet.RevokedToken, "t", time.Second), f.entry(signet.RevokedGrant, "g", time.Second),
 			f.entry(signet.RevokedSession, "s", 0), f.entry(signet.RevokedKey, "k", 0),
-			f.entry(signet.RevokedClient, "c", time.Second), f.entry(signet.RevokedUser, "u", 0))
+			f.entry(signet.RevokedClient, "c", time.Second), f.entry(signet.RevokedUser, "u", 0),
+			f.entry(signet.RevokedPrincipal, "biller:b", time.Second), f.entry(signet.RevokedCredential, "biller:b#1", time.Second))
 		f.look(t, map[string]int64{
 			"token:t": 0, "grant:g": 0, "session:s": 0, "key:k": 0, "client:c": f.start.Unix() + 1, "user:u": 0,
-		}, "token:t", "grant:g", "session:s", "client:c", "user:u", "key:k")
+			"principal:biller:b": f.start.Unix() + 1, "credential:biller:b#1": 0,
+		}, "token:t", "grant:g", "session:s", "client:c", "user:u", "key:k", "principal:biller:b", "credential:biller:b#1", "principal:biller:b#1")
 	}},
 	{"not-before is rounded up to the second", func(t *testing.T, f *fastTest) {
 		f.rebuild(t)
