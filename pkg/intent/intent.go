@@ -51,8 +51,8 @@ type Intent struct {
 
 // New checks the options.
 func New(o Options) (*Intent, error) {
-	if o.Callers == nil || o.Devices == nil || o.Accounts == nil || o.Keys == nil || o.NewKeys == nil || o.Signer == nil ||
-		o.Spent == nil || o.Roles == nil || o.Failures == nil || o.Traffic == nil || o.HashKeys == nil || o.Now == nil {
+	ports := []any{o.Callers, o.Devices, o.Accounts, o.Keys, o.NewKeys, o.Signer, o.Spent, o.Roles, o.Failures, o.Traffic}
+	if slices.Contains(ports, nil) || o.HashKeys == nil || o.Now == nil {
 		return nil, errors.New("intent: a required option is missing")
 	}
 	if o.Issuer == "" {
