@@ -3,7 +3,6 @@ package account
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"time"
 
@@ -11,7 +10,7 @@ import (
 	"github.com/signet-auth/signet/pkg/web"
 )
 
-// Options is what the room needs. All but Roles, Audiences, Resources and Mounts is required.
+// Options is what the room needs. All but Roles, Audiences and Resources is required.
 type Options struct {
 	// Issuer is signet's own name: access tokens whose audience it is are accepted.
 	Issuer string
@@ -21,8 +20,6 @@ type Options struct {
 	Resources []string
 	// Roles is the table of roles; nil: DefaultRoles.
 	Roles Roles
-	// Mounts are further path prefixes ("/service") under which the endpoints answer.
-	Mounts []string
 
 	Accounts Accounts
 	Members  Members
@@ -44,8 +41,6 @@ type Account struct {
 	routes    []web.Route
 }
 
-var mountForm = regexp.MustCompile(`^(/[A-Za-z0-9][A-Za-z0-9._-]*)+$`)
-
 // New checks the options, the table of roles, and that every route says what it needs.
 func New(o Options) (*Account, error) {
 	if o.Issuer == "" || o.HashKeys == nil || o.Now == nil ||
@@ -59,31 +54,17 @@ func New(o Options) (*Account, error) {
 		return nil, fmt.Errorf("account: roles: %w", err)
 	}
 	o.Roles = o.Roles.clone()
-	for _, mount := range o.Mounts {
-		if !mountForm.MatchString(mount) {
-			return nil, fmt.Errorf("account: %q is no path prefix", mount)
-		}
-	}
 	a := &Account{o: o, audiences: append(slices.Clone(o.Audiences), o.Issuer)}
 	table := a.table()
 	if err := checkTable(table); err != nil {
 		return nil, fmt.Errorf("account: %w", err)
 	}
-	a.routes = a.mounted(table)
+	for _, e := range table {
+		a.routes = append(a.routes, web.Route{Name: e.name, Methods: []string{e.method}, Path: e.path,
+			Class: web.ClassAPI, CORS: web.CORSClient, Handler: a.guarded(e)})
+	}
 	return a, nil
 }
 
-// Routes returns the public routes of the room, under every mount.
+// Routes returns the public routes of the room.
 func (a *Account) Routes() []web.Route { return slices.Clone(a.routes) }
-
-// mounted makes routes of the table, at the root and under each mount.
-func (a *Account) mounted(table []entry) []web.Route {
-	var routes []web.Route
-	for _, mount := range append([]string{""}, a.o.Mounts...) {
-		for _, e := range table {
-			routes = append(routes, web.Route{Name: e.name + mount, Methods: []string{e.method}, Path: mount + e.path,
-				Class: web.ClassAPI, CORS: web.CORSClient, Handler: a.guarded(e)})
-		}
-	}
-	return routes
-}

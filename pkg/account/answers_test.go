@@ -180,22 +180,27 @@ func TestDocumentedCalls(t *testing.T) {
 	}
 }
 
-// The endpoints answer under every mount, too, and a mount that is no path prefix does not start.
-func TestMounts(t *testing.T) {
+// A room that lacks something does not start.
+func TestNew(t *testing.T) {
 	t.Parallel()
-	w := standard(t, func(o *account.Options) { o.Mounts = []string{"/service", "/a/b"} })
-	for _, mount := range []string{"", "/service", "/a/b"} {
-		w.want(200, "GET", mount+probe, "", as("alice")...)
-		w.want(200, "GET", mount+"/api/accounts/acme", "", as("alice")...)
+	w := newWorld(t)
+	complete := account.Options{Issuer: issuer, Accounts: w.store, Members: w.store, Keys: w.store, Users: w.store, Clients: w.store, Bearers: w.bearers,
+		Failures: noLimit{}, Events: w.events, Now: w.clock.now, HashKeys: func() signet.HashKeys { return w.hashes }}
+	if _, err := account.New(complete); err != nil {
+		t.Fatal(err)
 	}
-	for _, mount := range []string{"service", "/", "/x/", "/{id}", ""} {
-		if _, err := account.New(account.Options{Issuer: issuer, Accounts: w.store, Members: w.store, Keys: w.store, Users: w.store, Clients: w.store,
-			Bearers: w.bearers, Failures: noLimit{}, Events: w.events, Now: w.clock.now, HashKeys: func() signet.HashKeys { return w.hashes },
-			Mounts: []string{mount}}); err == nil {
-			t.Errorf("mount %q starts", mount)
+	for name, take := range map[string]func(*account.Options){
+		"Issuer": func(o *account.Options) { o.Issuer = "" }, "Accounts": func(o *account.Options) { o.Accounts = nil },
+		"Members": func(o *account.Options) { o.Members = nil }, "Keys": func(o *account.Options) { o.Keys = nil },
+		"Users": func(o *account.Options) { o.Users = nil }, "Clients": func(o *account.Options) { o.Clients = nil },
+		"Bearers": func(o *account.Options) { o.Bearers = nil }, "Failures": func(o *account.Options) { o.Failures = nil },
+		"Events": func(o *account.Options) { o.Events = nil }, "Now": func(o *account.Options) { o.Now = nil },
+		"HashKeys": func(o *account.Options) { o.HashKeys = nil }, "Roles": func(o *account.Options) { o.Roles = account.Roles{"clerk": {}} },
+	} {
+		o := complete
+		take(&o)
+		if _, err := account.New(o); err == nil {
+			t.Errorf("starts without %s", name)
 		}
-	}
-	if _, err := account.New(account.Options{Issuer: issuer}); err == nil {
-		t.Error("a room without stores starts")
 	}
 }
