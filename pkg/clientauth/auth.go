@@ -129,9 +129,9 @@ func (a *Authenticator) Authenticate(ctx context.Context, req Request) (*Result,
 		a.pretend(cred)
 	} else {
 		failed = a.prove(ctx, client, cred, req.Address, now, result)
-		result.CertThumbprint = bound(client, cred)
 	}
 	if failed == nil {
+		result.CertThumbprint = bound(client, cred)
 		return result, nil
 	}
 	err = failed.error(client)

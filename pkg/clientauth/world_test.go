@@ -52,8 +52,8 @@ func newWorld(t testing.TB) *world {
 	return newWorldWith(t, nil)
 }
 
-// newWorldWith is newWorld with another home of replay marks; nil is the one in memory.
-func newWorldWith(t testing.TB, home clientauth.Marks) *world {
+// newWorldWith is newWorld with another home of replay marks; nil is the one in memory. change alters the options.
+func newWorldWith(t testing.TB, home clientauth.Marks, change ...func(*clientauth.Options)) *world {
 	t.Helper()
 	w := &world{
 		now:      start,
@@ -66,12 +66,16 @@ func newWorldWith(t testing.TB, home clientauth.Marks) *world {
 	if home == nil {
 		home = w.marks
 	}
-	auth, err := clientauth.New(clientauth.Options{
+	options := clientauth.Options{
 		Clients: w, Marks: home, Failures: w.failures, Alarms: w.alarms,
 		HashKeys: func() signet.HashKeys { w.hashed.Add(1); return w.hashKeys },
 		Issuer:   issuer, TokenEndpoints: []string{endpoint, "https://legacy.test/payer/auth/token"},
 		Now: func() time.Time { return w.now },
-	})
+	}
+	for _, alter := range change {
+		alter(&options)
+	}
+	auth, err := clientauth.New(options)
 	if err != nil {
 		t.Fatal(err)
 	}
