@@ -48,7 +48,7 @@ func (w *world) tokens() {
 	forged := vouched("", of(billerGUID, invoiceGUID, ""), invoiceAPI)
 	forged.Principal = "key:1"
 	w.bearers["claims-without-principal"] = forged
-	w.bearers["person"] = &signet.Bearer{Subject: "u", UserID: "u", ClientID: "app", Scope: signet.Scope{"invoices:read", "invoices:write"}, Audience: []string{invoiceAPI}}
+	w.bearers["person"] = &signet.Bearer{Subject: "u", UserID: "u", ClientID: "c1", Scope: signet.Scope{"invoices:read", "invoices:write"}, Audience: []string{invoiceAPI}}
 	w.bearers["writer"] = machine("c1", "invoices:write", issuerURL)
 	w.bearers["writer-by-resource"] = machine("c1", "invoices:write", invoiceAPI)
 	w.bearers["reader"] = machine("c1", "invoices:read", issuerURL)
@@ -160,13 +160,16 @@ func TestPutInvoice(t *testing.T) {
 	w.golden("new", w.send("PUT", invoicePath, put, "Authorization", "Bearer writer"), 200, stored)
 	w.golden("read back", w.send("GET", invoicePath, "", "Authorization", "invoice"), 200, stored)
 	w.golden("audience by resource", w.send("PUT", invoicePath, put, "Authorization", "writer-by-resource"), 200, stored)
-	if w.events.has("x") != 0 {
-		t.Error("an audit event went another way than with its act")
-	}
-	events, err := w.store.ListEvents(t.Context(), "", 1)
+	events, err := w.store.ListEvents(t.Context(), "", 50)
 	w.ok(err)
-	if e := events[0]; e.Kind != signet.EventInvoiceStored || e.Actor != "client:c1" || e.ClientID != "c1" || e.Target != "biller:"+billerGUID+":invoice:"+invoiceGUID || e.Address != "192.0.2.7" {
-		t.Errorf("event %+v", e)
+	written := 0
+	for _, e := range events {
+		if e.Kind == signet.EventInvoiceStored && e.Actor == "client:c1" && e.ClientID == "c1" && e.Target == "biller:"+billerGUID+":invoice:"+invoiceGUID && e.Address == "192.0.2.7" {
+			written++
+		}
+	}
+	if written != 2 {
+		t.Errorf("%d of 2 acts are in the audit trail: %+v", written, events)
 	}
 	req := w.request(invoice())
 	w.refuses("exchanged", req, "", "")

@@ -334,8 +334,9 @@ func TestTargetAndScope(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.resource("foreign", "https://foreign.test", "pay")
+	w.resource("people", "https://people.test", "openid pay")
 	w.change(func(b *signet.Biller) {
-		b.ResourceServers, b.Scope = []string{"portal"}, "openid invoices:read pay refund"
+		b.ResourceServers, b.Scope = []string{"portal", "people"}, "openid invoices:read pay refund"
 	})
 	cases := []struct {
 		name      string
@@ -351,6 +352,8 @@ func TestTargetAndScope(t *testing.T) {
 		{"more than the server's", []string{"https://portal.test"}, "invoices:read", signet.CodeInvalidScope, ""},
 		{"more than the biller's", nil, "admin", signet.CodeInvalidScope, ""},
 		{"the biller's but not the server's", nil, "refund", signet.CodeInvalidScope, ""},
+		{"a server that knows openid", []string{"https://people.test"}, "", "", "people pay"},
+		{"openid there", []string{"https://people.test"}, "openid", signet.CodeInvalidScope, ""},
 		{"openid", nil, "openid pay", signet.CodeInvalidScope, ""},
 		{"offline_access", nil, "offline_access", signet.CodeInvalidScope, ""},
 		{"charset", nil, "a\"b", signet.CodeInvalidScope, ""},
@@ -411,4 +414,37 @@ func TestGrantSchemes(t *testing.T) {
 	try("grant v2 still", false, v2, "")
 	w.change(func(b *signet.Biller) { b.Scheme = v2 })
 	try("legacy v2", true, v2, "")
+}
+
+// TestBillerStates: an unknown, a disabled and an enabled biller, by the grant and by the legacy endpoint.
+func TestBillerStates(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.biller(unknownGUID, nil)
+	other := payer()
+	other.Biller = "99999999-9999-4999-8999-999999999999"
+	disable := func(off bool) {
+		w.ok(w.store.SetBillerDisabled(t.Context(), billerGUID, off, w.event(signet.EventBillerDisabled)))
+		w.advance(time.Second)
+	}
+	for _, legacy := range []bool{false, true} {
+		scheme := signet.HMACScheme{}
+		if legacy {
+			scheme.Name = "v1"
+		}
+		try := func(name string, f exchange.Fields, code signet.Code, reason string) {
+			t.Helper()
+			req := w.signed(f, scheme, sharedKey)
+			req.Legacy = legacy
+			w.refuses(name, req, code, reason)
+		}
+		disable(true)
+		try("disabled", w.payerAt(0), signet.CodeInvalidGrant, "biller_disabled")
+		disable(false)
+		try("enabled again", w.payerAt(0), "", "")
+		try("unknown", other, signet.CodeInvalidGrant, "biller_unknown")
+		keyless := w.payerAt(0)
+		keyless.Biller = unknownGUID
+		try("without a key", keyless, signet.CodeInvalidGrant, "hmac_wrong")
+	}
 }

@@ -66,7 +66,7 @@ func (anyOrigin) AnyOrigin(context.Context, string) bool { return true }
 
 // world is the room on a real store, behind the real HTTP kit.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	store   *sqlstore.Store
 	ring    *keys.Ring
 	room    *exchange.Exchange
@@ -94,7 +94,7 @@ func (w *world) advance(d time.Duration) {
 
 // newWorld has one biller with scheme v1 and one key, k1, and signet's own invoice API as its resource server; set
 // changes the options.
-func newWorld(t *testing.T, set ...func(*exchange.Options)) *world {
+func newWorld(t testing.TB, set ...func(*exchange.Options)) *world {
 	t.Helper()
 	w := &world{t: t, mint: &mint{}, bearers: bearers{}, log: &bytes.Buffer{}, at: start}
 	log := slog.New(slog.NewTextHandler(&locked{to: w.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
