@@ -327,7 +327,7 @@ func TestHMC16GuessesLockNobodyOut(t *testing.T) {
 	if wait := answer.Header().Get("Retry-After"); answer.Code != 429 || wait != "300" {
 		t.Errorf("guess after the limit: %d, Retry-After %q", answer.Code, wait)
 	}
-	if got := answer.Body.String(); got != `{"Message":"Too many failed attempts; try again later.","Payload":null,"Token":null}` {
+	if got := answer.Body.String(); got != `{"Message":"Too many attempts; try again later.","Payload":null,"Token":null}` {
 		t.Error(got)
 	}
 	// The spelling of the name makes no second device, nor does another address of the network.

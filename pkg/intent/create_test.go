@@ -203,23 +203,13 @@ func TestFirstKey(t *testing.T) {
 	}
 }
 
-func TestMountsAndOptions(t *testing.T) {
+func TestOptions(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(o *intent.Options) {
-		o.Mounts = []string{"/v3", "/sandbox"}
-		o.Audiences = []string{"A"}
-		o.Issuer = ""
-	})
-	for _, mount := range []string{"", "/v3", "/sandbox"} {
-		got := w.want(200, mount+createPath, `{"Audience":"A","Subject":"s"}`, device()...)
-		if !strings.Contains(got, `"iss":"signet"`) {
-			t.Error(got)
-		}
-		w.want(400, mount+createPath, sampleOrder, device()...)
+	w := newWorld(t, func(o *intent.Options) { o.Audiences = []string{"A"}; o.Issuer = "" })
+	if got := w.want(200, createPath, `{"Audience":"A","Subject":"s"}`, device()...); !strings.Contains(got, `"iss":"signet"`) {
+		t.Error(got)
 	}
-	if got := w.send("/v4"+createPath, sampleOrder, device()...).Code; got != 404 {
-		t.Errorf("another mount: %d", got)
-	}
+	w.want(400, createPath, sampleOrder, device()...)
 	for n, change := range []func(*intent.Options){
 		func(o *intent.Options) { o.Callers = nil }, func(o *intent.Options) { o.Devices = nil }, func(o *intent.Options) { o.Accounts = nil },
 		func(o *intent.Options) { o.Keys = nil }, func(o *intent.Options) { o.NewKeys = nil }, func(o *intent.Options) { o.Signer = nil }, func(o *intent.Options) { o.Spent = nil },

@@ -6,7 +6,7 @@
 //	                     │ 400 401 429   │ 400 401   │ 400                └─▶ 200 {Message, Payload, Token}
 //	POST …/jwt/validate  credential ─▶ Token ─▶ form ─▶ account ─▶ signature ─▶ claims ─▶ time ─▶ single use
 //	                     │ 400 401 429  │ 400    └────────── 200 Valid: false ─────────┴──────────┘
-//	                     every answer stands in the endpoint's own envelope
+//	                     every answer stands in the endpoint's own envelope, the HTTP kit's refusals too
 //
 // Who may call. Exactly one credential; two at once are 400, and rights are never merged.
 //

@@ -60,34 +60,62 @@ func (c *claims) payload() *payload {
 	return p
 }
 
-// answers is the one table from code to status and sentence. A credential that is refused gets one answer, whatever was
-// wrong with it; what is not in the table is a 500 without detail.
-func answers(code signet.Code) (status int, message string) {
+// answer is a status with its sentence.
+type answer struct {
+	status  int
+	message string
+}
+
+// answers is the one table from code to answer. A credential that is refused gets one answer, whatever was wrong with it;
+// what is not in the table is a 500 without detail.
+func answers(code signet.Code) answer {
 	switch code {
 	case signet.CodeInvalidRequest:
-		return http.StatusBadRequest, "The request is malformed."
+		return answer{http.StatusBadRequest, "The request is malformed."}
 	case signet.CodeInvalidToken:
-		return http.StatusUnauthorized, "Authentication failed."
+		return answer{http.StatusUnauthorized, "Authentication failed."}
 	case signet.CodeTooLarge:
-		return http.StatusRequestEntityTooLarge, "The body is larger than 64 KiB."
+		return answer{http.StatusRequestEntityTooLarge, "The body is larger than 64 KiB."}
 	case signet.CodeUnsupportedMedia:
-		return http.StatusUnsupportedMediaType, "Send application/json in UTF-8."
+		return answer{http.StatusUnsupportedMediaType, "Send application/json in UTF-8."}
 	case signet.CodeTooMany:
-		return http.StatusTooManyRequests, "Too many failed attempts; try again later."
+		return answer{http.StatusTooManyRequests, "Too many attempts; try again later."}
 	case signet.CodeUnavailable:
-		return http.StatusServiceUnavailable, "Try again shortly."
+		return answer{http.StatusServiceUnavailable, "Try again shortly."}
 	default:
-		return http.StatusInternalServerError, "Something went wrong on our side."
+		return answer{http.StatusInternalServerError, "Something went wrong on our side."}
 	}
+}
+
+// refusal is what the kit refuses on its own (413, 429, 500), in the same words.
+func refusal(status int) *string {
+	code := signet.CodeInternal
+	switch status {
+	case http.StatusRequestEntityTooLarge:
+		code = signet.CodeTooLarge
+	case http.StatusTooManyRequests:
+		code = signet.CodeTooMany
+	}
+	message := answers(code).message
+	return &message
+}
+
+func refuseCreate(w http.ResponseWriter, _ *http.Request, status int) {
+	writeEnvelope(w, status, created{Message: refusal(status)})
+}
+
+func refuseValidate(w http.ResponseWriter, _ *http.Request, status int) {
+	writeEnvelope(w, status, validated{Message: refusal(status)})
 }
 
 // fail works out the status and the sentence of an error, sets the headers that go with it and notes the rest.
 func (c *call) fail(err error) (status int, message string) {
 	code := signet.CodeOf(err)
-	status, message = answers(code)
-	var known *signet.Error
-	if status == http.StatusBadRequest && errors.As(err, &known) && known.Message != "" {
-		message = known.Message
+	known := answers(code)
+	status, message = known.status, known.message
+	var detail *signet.Error
+	if status == http.StatusBadRequest && errors.As(err, &detail) && detail.Message != "" {
+		message = detail.Message
 	}
 	ctx := c.r.Context()
 	web.Note(ctx, "error", string(code))

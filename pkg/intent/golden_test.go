@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signet-auth/signet/pkg/intent"
 	"github.com/signet-auth/signet/pkg/signet"
+	"github.com/signet-auth/signet/pkg/web"
 )
 
 // testdata holds the three answers as the document prints them. Ours are the same JSON on the wire, byte for byte but for
@@ -143,6 +145,35 @@ func TestGoldenUnavailable(t *testing.T) {
 		}
 	}
 }
+
+// TestGoldenKit: what the HTTP kit refuses before the room sees it has the room's envelope, too.
+func TestGoldenKit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(o *intent.Options) { o.Callers = panicking{} })
+	w.limits = web.Limits{Rates: map[web.Class]web.Rate{web.ClassAPI: {PerSecond: 0.001, Burst: 3}}}
+	w.open()
+	large := strings.Repeat("a", 300<<10)
+	for _, tc := range []struct {
+		name, path, body string
+		status           int
+		want             string
+	}{
+		{"a panic, create", createPath, sampleOrder, 500, `{"Message":"Something went wrong on our side.","Payload":null,"Token":null}`},
+		{"large, create", createPath, large, 413, `{"Message":"The body is larger than 64 KiB.","Payload":null,"Token":null}`},
+		{"large, validate", validatePath, large, 413, `{"Message":"The body is larger than 64 KiB.","Payload":null,"Token":null,"Valid":false}`},
+		{"too many, create", createPath, sampleOrder, 429, `{"Message":"Too many attempts; try again later.","Payload":null,"Token":null}`},
+		{"too many, validate", validatePath, `{}`, 429, `{"Message":"Too many attempts; try again later.","Payload":null,"Token":null,"Valid":false}`},
+	} {
+		if got := w.want(tc.status, tc.path, tc.body, "X-Api-Key", "x"); got != tc.want {
+			t.Errorf("%s:\n got %s\nwant %s", tc.name, got, tc.want)
+		}
+	}
+}
+
+// panicking is a prover with a fault.
+type panicking struct{}
+
+func (panicking) Caller(*http.Request) (*signet.Caller, error) { panic("fault") }
 
 func TestPaymentMethods(t *testing.T) {
 	t.Parallel()

@@ -21,7 +21,7 @@ const (
 	defaultLifetime = 15 * time.Minute
 )
 
-// Options is what the room needs. All fields but Issuer, Audiences and Mounts are required.
+// Options is what the room needs. All fields but Issuer and Audiences are required.
 type Options struct {
 	Callers  Callers
 	Devices  Devices
@@ -39,9 +39,7 @@ type Options struct {
 	Issuer string
 	// Audiences are the intents that may be made; nil: PaymentPage, CreateWalletPage, EditWalletPage.
 	Audiences []string
-	// Mounts are further path prefixes ("/v3") under which the endpoints answer.
-	Mounts []string
-	Now    func() time.Time
+	Now       func() time.Time
 }
 
 // Intent is the room.
@@ -64,20 +62,16 @@ func New(o Options) (*Intent, error) {
 	if len(o.Audiences) == 0 || slices.Contains(o.Audiences, "") {
 		return nil, errors.New("intent: Audiences must not be empty, nor have an empty member")
 	}
-	o.Audiences, o.Mounts = slices.Clone(o.Audiences), slices.Clone(o.Mounts)
+	o.Audiences = slices.Clone(o.Audiences)
 	return &Intent{o: o}, nil
 }
 
-// Routes returns the two endpoints, at the document's paths and under every mount. Merchants' servers call them and
-// hosted pages' servers: no browser does, so there is no CORS.
+// Routes returns the two endpoints at the document's paths. Merchants' servers and hosted pages' servers call them, no
+// browser does: there is no CORS.
 func (i *Intent) Routes() []web.Route {
-	var routes []web.Route
-	for _, mount := range append([]string{""}, i.o.Mounts...) {
-		route := func(name string, h http.HandlerFunc) web.Route {
-			return web.Route{Name: "intent-" + name + mount, Methods: []string{http.MethodPost},
-				Path: mount + "/payment/api/jwt/" + name, Class: web.ClassAPI, CORS: web.CORSNone, Handler: h}
-		}
-		routes = append(routes, route("create", i.create), route("validate", i.validate))
+	route := func(name string, h http.HandlerFunc, refuse func(http.ResponseWriter, *http.Request, int)) web.Route {
+		return web.Route{Name: "intent-" + name, Methods: []string{http.MethodPost}, Path: "/payment/api/jwt/" + name,
+			Class: web.ClassAPI, CORS: web.CORSNone, Handler: h, Refuse: refuse}
 	}
-	return routes
+	return []web.Route{route("create", i.create, refuseCreate), route("validate", i.validate, refuseValidate)}
 }

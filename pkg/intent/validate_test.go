@@ -119,8 +119,9 @@ func TestHMC14OnlyIntents(t *testing.T) {
 			t.Errorf("%s: %s, want %s", tc.name, got, tc.want)
 		}
 	}
-	if got := w.send(validatePath, `{"Token":"`+strings.Repeat("a", 2<<20)+`"}`, device()...).Code; got != 413 {
-		t.Errorf("2 MiB: %d", got)
+	got := w.want(413, validatePath, `{"Token":"`+strings.Repeat("a", 2<<20)+`"}`, device()...)
+	if got != `{"Message":"The body is larger than 64 KiB.","Payload":null,"Token":null,"Valid":false}` {
+		t.Errorf("2 MiB: %s", got)
 	}
 }
 

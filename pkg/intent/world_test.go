@@ -121,6 +121,7 @@ type world struct {
 	events  *events
 	log     *strings.Builder
 	options intent.Options
+	limits  web.Limits
 	handler http.Handler
 	account *signet.Account // the document's
 	key     []byte          // its HS256 key
@@ -128,7 +129,7 @@ type world struct {
 
 func newWorld(t *testing.T, change ...func(*intent.Options)) *world {
 	t.Helper()
-	w := &world{t: t, clock: &clock{at: sampleTime()}, events: &events{}, callers: &callers{known: map[string]*signet.Caller{}}}
+	w := &world{t: t, clock: &clock{at: sampleTime()}, events: &events{}, callers: &callers{known: map[string]*signet.Caller{}}, limits: web.Limits{Off: true}}
 	quiet := slog.New(slog.DiscardHandler)
 
 	var err error
@@ -172,7 +173,7 @@ func (w *world) open() {
 		w.t.Fatal(err)
 	}
 	w.log = &strings.Builder{}
-	w.handler, err = web.New(web.Options{Routes: room.Routes(), Log: slog.New(slog.NewTextHandler(w.log, nil)), Now: w.clock.now, Limits: web.Limits{Off: true}})
+	w.handler, err = web.New(web.Options{Routes: room.Routes(), Log: slog.New(slog.NewTextHandler(w.log, nil)), Now: w.clock.now, Limits: w.limits})
 	if err != nil {
 		w.t.Fatal(err)
 	}
