@@ -64,14 +64,16 @@ func ringBinding(key *signet.Key) binding {
 	}
 }
 
+// barEscape is built once: a request may open several keys.
+var barEscape = strings.NewReplacer("%", "%25", "|", "%7C")
+
 // recordBinding binds the key of a record: "sealed_keys|owner|id|use|alg|kek". Owners and ids may hold what an operator
 // chose; a bar in them is escaped, so that no two rows share one text.
 func recordBinding(key *signet.SealedKey) binding {
-	escape := strings.NewReplacer("%", "%25", "|", "%7C")
 	return func(kek string) []byte {
 		parts := []string{tableRecords, key.Owner, string(key.ID), string(key.Use), key.Alg, kek}
 		for i := range parts {
-			parts[i] = escape.Replace(parts[i])
+			parts[i] = barEscape.Replace(parts[i])
 		}
 		return []byte(strings.Join(parts, "|"))
 	}
