@@ -40,7 +40,7 @@ type keyFlags struct{ file, encoding, kid string }
 
 func (k *keyFlags) add(cmd *cobra.Command, what string) {
 	cmd.Flags().StringVar(&k.file, "key-file", "", "file that holds the "+what+" on one line, - for stdin; made and shown once when left out")
-	cmd.Flags().StringVar(&k.encoding, "key-encoding", "", "how the key in --key-file is written: raw, hex or base64")
+	cmd.Flags().StringVar(&k.encoding, "encoding", "", "how the key in --key-file is written: raw, hex or base64")
 	cmd.Flags().StringVar(&k.kid, "kid", "", "name of the key; made when left out")
 }
 
@@ -57,7 +57,7 @@ func (a *app) billerCreate(r *register) *cobra.Command {
 	var key keyFlags
 	cmd := &cobra.Command{Use: "create", Short: "Register a biller; an HMAC key that signet makes is shown once", Args: cobra.NoArgs,
 		Example: "  signet biller create --name 'City Water' --resource-server invoices\n" +
-			"  signet biller create --name 'Old City' --id GUID --resource-server invoices --scheme v1 --invoice-exchange --key-file key.txt --key-encoding hex\n" +
+			"  signet biller create --name 'Old City' --id GUID --resource-server invoices --scheme v1 --invoice-exchange --key-file key.txt --encoding hex\n" +
 			"  signet biller create --from biller.json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			b := body{}

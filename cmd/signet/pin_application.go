@@ -37,7 +37,7 @@ func (a *app) pinCreate(r *register) *cobra.Command {
 	var key keyFlags
 	cmd := &cobra.Command{Use: "create", Short: "Register an application; a PIN and a key that signet makes are shown once", Args: cobra.NoArgs,
 		Example: "  signet pin-application create --username lending\n" +
-			"  signet pin-application create --username lending --mode aes-256-cbc --mode-ends 2027-01-31T00:00:00Z --pin-file pin.txt --key-file key.txt --key-encoding hex",
+			"  signet pin-application create --username lending --mode aes-256-cbc --mode-ends 2027-01-31T00:00:00Z --pin-file pin.txt --key-file key.txt --encoding hex",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			b := body{}
 			if from != "" {

@@ -28,7 +28,7 @@ func (a *app) tryAPIKey() *cobra.Command {
 	flags.StringVar(&f.name, "name", "", "name of the key in the card; the first when it is left out")
 	flags.StringVar(&f.keyFile, "key-file", "", "file that holds the API key on one line, - for stdin")
 	flags.StringVar(&f.account, "account", "", "account to ask the permission for")
-	flags.StringVar(&f.permission, "permission", "payment-requests:create", "permission to ask for")
+	flags.StringVar(&f.permission, "permission", "payment-requests:read", "permission to ask for")
 	flags.StringVar(&f.resource, "resource", "", "audience of the JWT; without it the key is not exchanged")
 	return cmd
 }

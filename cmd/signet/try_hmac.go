@@ -30,7 +30,7 @@ func (f *identityFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.scheme, "scheme", "", "v1 or v2")
 	flags.StringVar(&f.schemeFile, "scheme-file", "", "file with a custom scheme as JSON, as --find prints it")
 	flags.StringVar(&f.keyFile, "key-file", "", "file that holds the HMAC key on one line, - for stdin")
-	flags.StringVar(&f.keyEncoding, "key-encoding", "hex", "how that key is written: raw, hex or base64")
+	flags.StringVar(&f.keyEncoding, "encoding", "hex", "how that key is written: raw, hex or base64")
 	flags.StringVar(&f.kid, "kid", "", "name of the key (hmac_kid, with --grant)")
 	flags.StringVar(&f.rsKeyFile, "rs-key-file", "", "private key of the resource server (PEM), to look into the token")
 	flags.StringVar(&f.scope, "scope", "", "scope to ask for (with --grant)")
@@ -61,7 +61,7 @@ func (f *identityFlags) signer(a *app, invoice bool) (*signer, error) {
 	}
 	var found cardBiller
 	for _, b := range known {
-		fits := f.biller == b.ID || f.biller == "" && (f.scheme == "" || f.scheme == b.Scheme) && (!invoice || b.InvoiceExchange)
+		fits := f.biller == b.ID || f.biller == "" && (f.grant || f.scheme == "" || f.scheme == b.Scheme) && (!invoice || b.InvoiceExchange)
 		if fits {
 			found = b
 			break
@@ -72,6 +72,9 @@ func (f *identityFlags) signer(a *app, invoice bool) (*signer, error) {
 	}
 	if s.biller == "" {
 		return nil, usage("which biller? Give --biller with --key-file, or --card FILE of signet dev")
+	}
+	if s.scheme.Name == "" && f.grant {
+		s.scheme.Name = "v2" // what the grant accepts of every biller
 	}
 	if s.scheme.Name == "" {
 		s.scheme.Name = found.Scheme
@@ -145,7 +148,7 @@ func (a *app) tryPayer() *cobra.Command {
 					return usage("--user is needed")
 				}
 				if timestamp == "" {
-					timestamp = time.Now().UTC().Format(time.RFC3339)
+					timestamp = time.Now().UTC().Format("2006-01-02T15:04:05.000Z") // two runs in one second would be one request, sent again
 				}
 				return t.identity(cmd.Context(), &f, s, exchange.Fields{Biller: s.biller, User: user, Timestamp: timestamp})
 			}, "signet try intent --help")

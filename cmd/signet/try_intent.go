@@ -37,7 +37,7 @@ func (a *app) tryIntent() *cobra.Command {
 	flags.StringVar(&f.audience, "audience", "PaymentPage", "the intent")
 	flags.StringVar(&f.subject, "subject", "HPP21040500682801", "transaction key, customer name or wallet id")
 	flags.StringVar(&f.keyFile, "key-file", "", "file that holds the account's HS256 key, to verify the token here as well")
-	flags.StringVar(&f.keyEncoding, "key-encoding", "hex", "how that key is written: hex, base64 or raw")
+	flags.StringVar(&f.keyEncoding, "encoding", "hex", "how that key is written: hex, base64 or raw")
 	return cmd
 }
 

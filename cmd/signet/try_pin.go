@@ -18,7 +18,8 @@ import (
 type pinFlags struct {
 	target
 	username, mode, pinFile, keyFile, keyEncoding string
-	legacyPath, refresh                           bool
+	path                                          string
+	refresh                                       bool
 }
 
 func (a *app) tryPIN() *cobra.Command {
@@ -35,8 +36,8 @@ func (a *app) tryPIN() *cobra.Command {
 	flags.StringVar(&f.mode, "mode", "", "pin-v2 (default), aes-256-gcm, aes-128-cbc, aes-256-cbc, aes-128-ecb, aes-256-ecb")
 	flags.StringVar(&f.pinFile, "pin-file", "", "file that holds the PIN on one line, - for stdin")
 	flags.StringVar(&f.keyFile, "key-file", "", "file that holds the AES key on one line")
-	flags.StringVar(&f.keyEncoding, "key-encoding", "hex", "how that key is written: hex, base64 or raw")
-	flags.BoolVar(&f.legacyPath, "token-path", false, "POST /token instead of /auth")
+	flags.StringVar(&f.keyEncoding, "encoding", "hex", "how that key is written: hex, base64 or raw")
+	flags.StringVar(&f.path, "path", "/auth", "where to log in: /auth or /token")
 	flags.BoolVar(&f.refresh, "refresh", false, "use the refresh token as well")
 	return cmd
 }
@@ -81,11 +82,7 @@ func (a *app) runPIN(ctx context.Context, t *trial, f *pinFlags) error {
 	if err != nil {
 		return err
 	}
-	path := "/auth"
-	if f.legacyPath {
-		path = "/token"
-	}
-	got, err := t.send(ctx, "The encrypted PIN is the password.", http.MethodPost, path, jsonMedia, string(body), nil)
+	got, err := t.send(ctx, "The encrypted PIN is the password.", http.MethodPost, f.path, jsonMedia, string(body), nil)
 	if err != nil || got.status >= 300 {
 		return err
 	}
@@ -98,7 +95,7 @@ func (a *app) runPIN(ctx context.Context, t *trial, f *pinFlags) error {
 	if body, err = json.Marshal(map[string]string{"refreshToken": got.member("data", "refreshToken")}); err != nil {
 		return err
 	}
-	_, err = t.send(ctx, "Each refresh token is used once: the answer has the next.", http.MethodPost, path+"/refresh", jsonMedia, string(body), nil)
+	_, err = t.send(ctx, "Each refresh token is used once: the answer has the next.", http.MethodPost, f.path+"/refresh", jsonMedia, string(body), nil)
 	return err
 }
 
@@ -151,10 +148,10 @@ func readKey(text, encoding string) ([]byte, error) {
 	case "raw":
 		key = []byte(text)
 	default:
-		return nil, usage("--key-encoding must be hex, base64 or raw")
+		return nil, usage("--encoding must be hex, base64 or raw")
 	}
 	if err != nil {
-		return nil, usage("the key is not written as --key-encoding says")
+		return nil, usage("the key is not written as --encoding says")
 	}
 	return key, nil
 }

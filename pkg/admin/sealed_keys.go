@@ -59,7 +59,7 @@ const maxSecretBytes = 1024
 func (s secretBytes) material(member string, least, size int) (*newKey, error) {
 	key := &newKey{id: s.kid}
 	if key.id == "" {
-		key.id = signet.NewKeyID()
+		key.id = signet.KeyID(signet.NewUUID()) // never begins with a hyphen, which a command would take for a flag
 	}
 	if !kids.MatchString(string(key.id)) || key.id == "." || key.id == ".." {
 		return nil, badRequest("kid", "The kid may have letters, digits, dot, underscore and hyphen, 100 at most.")
