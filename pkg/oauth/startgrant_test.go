@@ -69,6 +69,12 @@ func TestStartGrant(t *testing.T) {
 	if a := h.userinfo(g.AccessToken); a.status != http.StatusForbidden {
 		t.Errorf("userinfo: %d %s", a.status, a.body)
 	}
+	// Nor when somebody gave the application a scope of people.
+	personal, err := h.start(func(o *signet.GrantOrder) { o.Scope = signet.Scope{signet.ScopeOpenID} })
+	ok(t, err)
+	if a := h.userinfo(personal.AccessToken); a.status != http.StatusForbidden {
+		t.Errorf("userinfo: %d %s", a.status, a.body)
+	}
 	// No caller of /token reaches it: the grant has no name there, and its refresh tokens have no client that could come.
 	for _, change := range [][]string{
 		{"grant_type", signet.GrantPIN}, {"grant_type", signet.GrantRefreshToken, "refresh_token", g.RefreshToken.Reveal()},

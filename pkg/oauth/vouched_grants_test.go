@@ -67,6 +67,20 @@ func TestIdentityParameters(t *testing.T) {
 	if a.status != http.StatusTooManyRequests || a.header.Get("Retry-After") != "17" {
 		t.Errorf("%d %v", a.status, a.header)
 	}
+	// Any Authorization header is an attempt of a client, which then must succeed.
+	h.desk.fail, h.desk.proofs = nil, 0
+	for _, header := range []string{"Basic bm9ib2R5Ong=", "Bearer x", ""} {
+		var form []string
+		for i, values := 0, vouchedForm(signet.GrantHMACIdentity); i < len(values); i += 2 {
+			form = append(form, values[i]+"="+values[i+1])
+		}
+		r := formRequest("/token", strings.Join(form, "&"))
+		r.Header.Set("Authorization", header)
+		h.want(h.send(r), http.StatusUnauthorized, "invalid_client")
+	}
+	if h.desk.proofs != 0 {
+		t.Errorf("the room was asked %d times", h.desk.proofs)
+	}
 	// Where no client took part no origin may read the answer; a client's own may.
 	r := formRequest("/token", "grant_type="+signet.GrantHMACIdentity)
 	r.Header.Set("Origin", "https://rp.test")

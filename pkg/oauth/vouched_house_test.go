@@ -194,7 +194,7 @@ func newContracts(t testing.TB, change ...func(*Options)) *contracts {
 	h.client(billless, signet.AuthSecretPost, both)
 	h.client(pubVouch, signet.AuthNone, both)
 	h.client(pinApp, signet.AuthNone, func(c *signet.Client) {
-		c.GrantTypes, c.Scope = []string{signet.GrantPIN}, "loans"
+		c.GrantTypes, c.Scope = []string{signet.GrantPIN}, "loans openid"
 	})
 	h.clock.forward(2 * time.Second)
 	return h
