@@ -204,10 +204,7 @@ func (i *Intent) event(c *call, kind signet.EventKind, target, reason string) si
 	return event
 }
 
-// record queues the event and notes who called.
+// record queues the event.
 func (i *Intent) record(c *call, kind signet.EventKind, target, reason string) {
-	if c.by.subject != "" {
-		web.Note(c.ctx(), "actor", c.by.subject)
-	}
 	i.o.Traffic.Traffic(i.event(c, kind, target, reason))
 }

@@ -83,6 +83,7 @@ func (i *Intent) proveDevice(c *call, d deviceCredential) error {
 	if reason == "" {
 		c.by = actor{subject: "device:" + device.DCN + ":" + device.ID, keyID: device.ID, accountID: device.AccountID,
 			device: device.ID, dcn: device.DCN}
+		web.Note(ctx, "actor", c.by.subject) // the prover of keys and tokens notes its callers itself
 		return nil
 	}
 	if wait, too := i.o.Failures.Refused(ctx, "intent:network:"+network); too {
