@@ -7,6 +7,10 @@
 //	signet admin init              the first admin key
 //	signet client …, user …, key … speak to the admin API of a running server (--server), or with --config work on
 //	                               the stores through the same handlers
+//	signet biller …, resource-server …, account …, apikey …, device …, pin-application …
+//	                               the same for the records of the five contracts
+//	signet try hmac|payer|intent|pin|apikey|partner
+//	                               a caller's flow against a server, every byte shown
 //
 // Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 conflict, 5 unavailable.
 package main

@@ -44,21 +44,8 @@ func (t *target) flags(cmd *cobra.Command) {
 
 // open reads the card and makes the connection.
 func (t *target) open() error {
-	if t.cardFile != "" {
-		content, err := os.ReadFile(t.cardFile)
-		if err != nil {
-			return err
-		}
-		t.card = &card{}
-		if json.Unmarshal(content, t.card) != nil {
-			return usage("--card is no card of signet dev")
-		}
-		if t.server == "" {
-			t.server = t.card.Issuer
-		}
-		if t.caFile == "" && t.card.TLS != nil {
-			t.caFile = t.card.TLS.CAFile
-		}
+	if err := t.readCard(); err != nil {
+		return err
 	}
 	t.server = strings.TrimSuffix(t.server, "/")
 	u, err := url.Parse(t.server)
@@ -82,6 +69,28 @@ func (t *target) open() error {
 	}
 	t.client = &http.Client{Transport: transport, Timeout: 30 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return nil
+}
+
+// readCard takes what no flag gave from the card.
+func (t *target) readCard() error {
+	if t.cardFile == "" {
+		return nil
+	}
+	content, err := os.ReadFile(t.cardFile)
+	if err != nil {
+		return err
+	}
+	t.card = &card{}
+	if json.Unmarshal(content, t.card) != nil {
+		return usage("--card is no card of signet dev")
+	}
+	if t.server == "" {
+		t.server = t.card.Issuer
+	}
+	if t.caFile == "" && t.card.TLS != nil {
+		t.caFile = t.card.TLS.CAFile
+	}
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -34,20 +35,7 @@ func (a *app) tryAPIKey() *cobra.Command {
 }
 
 func (a *app) runAPIKey(ctx context.Context, t *trial, f *apiKeyTrial) error {
-	var known cardAPIKey
-	if f.cardFile != "" && f.keyFile == "" {
-		var err error
-		if known, err = oneOf(f.cardOf().APIKeys, f.name, func(k cardAPIKey) bool { return k.Name == f.name }); err != nil {
-			return err
-		}
-		if f.account == "" {
-			f.account = known.AccountID
-		}
-		if f.resource == "" {
-			f.resource = demoAudience
-		}
-	}
-	key, err := a.secretArg(f.keyFile, known.Key, "key-file")
+	key, err := f.credential(a)
 	if err != nil {
 		return err
 	}
@@ -72,8 +60,26 @@ func (a *app) runAPIKey(ctx context.Context, t *trial, f *apiKeyTrial) error {
 	if f.resource == "" {
 		return nil
 	}
-	form := url.Values{"grant_type": {signet.GrantTokenExchange}, "subject_token": {key}, "subject_token_type": {apiKeyTokenType}, "resource": {f.resource}}
-	got, err = t.send(ctx, "Token exchange (RFC 8693): a JWT of 15 minutes in place of the key, so that a resource server verifies JWTs only.",
+	return t.exchangeKey(ctx, key, f.resource)
+}
+
+// credential takes the key of the flags, or one of the card with its account.
+func (f *apiKeyTrial) credential(a *app) (string, error) {
+	var known cardAPIKey
+	if f.cardFile != "" && f.keyFile == "" {
+		var err error
+		if known, err = oneOf(f.cardOf().APIKeys, f.name, func(k cardAPIKey) bool { return k.Name == f.name }); err != nil {
+			return "", err
+		}
+		f.account, f.resource = cmp.Or(f.account, known.AccountID), cmp.Or(f.resource, demoAudience)
+	}
+	return a.secretArg(f.keyFile, known.Key, "key-file")
+}
+
+// exchangeKey turns the key into a JWT.
+func (t *trial) exchangeKey(ctx context.Context, key, resource string) error {
+	form := url.Values{"grant_type": {signet.GrantTokenExchange}, "subject_token": {key}, "subject_token_type": {apiKeyTokenType}, "resource": {resource}}
+	got, err := t.send(ctx, "Token exchange (RFC 8693): a JWT of 15 minutes in place of the key, so that a resource server verifies JWTs only.",
 		http.MethodPost, "/token", formMedia, form.Encode(), nil)
 	if err != nil || got.status >= 300 {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -48,36 +49,13 @@ type signer struct {
 
 // signer takes what the flags give, and the rest from the card.
 func (f *identityFlags) signer(a *app, invoice bool) (*signer, error) {
-	known := f.cardOf().Billers
-	s := &signer{biller: f.biller, kid: f.kid, scheme: signet.HMACScheme{Name: f.scheme}}
-	if f.schemeFile != "" {
-		content, err := os.ReadFile(f.schemeFile)
-		if err != nil {
-			return nil, err
-		}
-		if json.Unmarshal(content, &s.scheme) != nil {
-			return nil, usage("--scheme-file is no scheme")
-		}
-	}
-	var found cardBiller
-	for _, b := range known {
-		fits := f.biller == b.ID || f.biller == "" && (f.grant || f.scheme == "" || f.scheme == b.Scheme) && (!invoice || b.InvoiceExchange)
-		if fits {
-			found = b
-			break
-		}
-	}
-	if s.biller == "" {
-		s.biller = found.ID
-	}
+	found := f.cardBiller(invoice)
+	s := &signer{biller: cmp.Or(f.biller, found.ID), kid: f.kid, invoices: found.Invoices}
 	if s.biller == "" {
 		return nil, usage("which biller? Give --biller with --key-file, or --card FILE of signet dev")
 	}
-	if s.scheme.Name == "" && f.grant {
-		s.scheme.Name = "v2" // what the grant accepts of every biller
-	}
-	if s.scheme.Name == "" {
-		s.scheme.Name = found.Scheme
+	if err := f.readScheme(&s.scheme, found.Scheme); err != nil {
+		return nil, err
 	}
 	if s.kid == "" && f.keyFile == "" {
 		s.kid = found.KID
@@ -90,11 +68,39 @@ func (f *identityFlags) signer(a *app, invoice bool) (*signer, error) {
 	if s.key, err = exchange.DecodeKey(s.scheme, text); err != nil {
 		return nil, usage("%s", err)
 	}
-	s.invoices = found.Invoices
-	if f.rsKeyFile == "" {
-		f.rsKeyFile = f.cardOf().RSPrivateKeyFile
-	}
+	f.rsKeyFile = cmp.Or(f.rsKeyFile, f.cardOf().RSPrivateKeyFile)
 	return s, nil
+}
+
+// cardBiller finds the card's biller that the flags mean.
+func (f *identityFlags) cardBiller(invoice bool) cardBiller {
+	for _, b := range f.cardOf().Billers {
+		if f.biller == b.ID {
+			return b
+		}
+		if f.biller == "" && (f.grant || f.scheme == "" || f.scheme == b.Scheme) && (!invoice || b.InvoiceExchange) {
+			return b
+		}
+	}
+	return cardBiller{}
+}
+
+func (f *identityFlags) readScheme(scheme *signet.HMACScheme, fromCard string) error {
+	if f.schemeFile != "" {
+		content, err := os.ReadFile(f.schemeFile)
+		if err != nil {
+			return err
+		}
+		if json.Unmarshal(content, scheme) != nil {
+			return usage("--scheme-file is no scheme")
+		}
+		return nil
+	}
+	if f.grant && f.scheme == "" {
+		fromCard = "v2" // what the grant accepts of every biller
+	}
+	scheme.Name = cmp.Or(f.scheme, fromCard)
+	return nil
 }
 
 func (a *app) tryHMAC() *cobra.Command {

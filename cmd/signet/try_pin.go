@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/hex"
@@ -43,32 +44,7 @@ func (a *app) tryPIN() *cobra.Command {
 }
 
 func (a *app) runPIN(ctx context.Context, t *trial, f *pinFlags) error {
-	var known cardPINApplication
-	if f.cardFile != "" {
-		var err error
-		if known, err = oneOf(f.cardOf().PINApplications, f.username, func(p cardPINApplication) bool { return p.Username == f.username }); err != nil {
-			return err
-		}
-		f.username = known.Username
-		if f.mode == "" {
-			f.mode = known.Mode
-		}
-	}
-	if f.username == "" {
-		return usage("--username is needed, or --card FILE of signet dev")
-	}
-	if f.mode == "" {
-		f.mode = signet.PINv2
-	}
-	pin, err := a.secretArg(f.pinFile, known.PIN, "pin-file")
-	if err != nil {
-		return err
-	}
-	text, err := a.secretArg(f.keyFile, known.Key, "key-file")
-	if err != nil {
-		return err
-	}
-	key, err := readKey(text, f.keyEncoding)
+	pin, key, err := f.credentials(a)
 	if err != nil {
 		return err
 	}
@@ -97,6 +73,30 @@ func (a *app) runPIN(ctx context.Context, t *trial, f *pinFlags) error {
 	}
 	_, err = t.send(ctx, "Each refresh token is used once: the answer has the next.", http.MethodPost, f.path+"/refresh", jsonMedia, string(body), nil)
 	return err
+}
+
+// credentials takes what the flags give, and the rest from the card.
+func (f *pinFlags) credentials(a *app) (pin string, key []byte, err error) {
+	var known cardPINApplication
+	if f.cardFile != "" {
+		known, err = oneOf(f.cardOf().PINApplications, f.username, func(p cardPINApplication) bool { return p.Username == f.username })
+		if err != nil {
+			return "", nil, err
+		}
+	}
+	f.username, f.mode = cmp.Or(f.username, known.Username), cmp.Or(f.mode, known.Mode, signet.PINv2)
+	if f.username == "" {
+		return "", nil, usage("--username is needed, or --card FILE of signet dev")
+	}
+	if pin, err = a.secretArg(f.pinFile, known.PIN, "pin-file"); err != nil {
+		return "", nil, err
+	}
+	text, err := a.secretArg(f.keyFile, known.Key, "key-file")
+	if err != nil {
+		return "", nil, err
+	}
+	key, err = readKey(text, f.keyEncoding)
+	return pin, key, err
 }
 
 // showPIN shows what was encrypted and how the result is laid out.
