@@ -93,9 +93,9 @@ func (a *app) root() *cobra.Command {
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "write JSON for programs")
-	root.AddCommand(a.serveCommand(), a.devCommand(), a.migrateCommand(), a.adminCommand(), a.clientCommand(),
+	root.AddCommand(a.serveCommand(), a.devCommand(), a.seedCommand(), a.migrateCommand(), a.adminCommand(), a.clientCommand(),
 		a.userCommand(), a.keyCommand(), a.billerCommand(), a.resourceServerCommand(), a.accountCommand(), a.apiKeyCommand(),
-		a.deviceCommand(), a.pinApplicationCommand(), a.tryCommand())
+		a.deviceCommand(), a.pinApplicationCommand(), a.tryCommand(), a.jwksCommand())
 	return root
 }
 

@@ -75,7 +75,7 @@ func seed(ctx context.Context, n *node, h *home, fresh <-chan material, issuer s
 		if err := reseed(ctx, client, h, c, issuer); err != nil || c.RSPrivateKeyFile != "" {
 			return c, err
 		}
-		s := &seeder{ctx: ctx, api: client, home: h, card: c}
+		s := &seeder{ctx: ctx, api: client, home: h, card: c, dev: true}
 		if s.catchUp(n.store); s.err != nil {
 			return nil, fmt.Errorf("seed: %w", s.err)
 		}
@@ -84,13 +84,24 @@ func seed(ctx context.Context, n *node, h *home, fresh <-chan material, issuer s
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	s := &seeder{ctx: ctx, api: client, home: h, card: &card{Issuer: issuer}}
+	s := &seeder{ctx: ctx, api: client, home: h, card: &card{Issuer: issuer}, dev: true}
 	_, key, err := n.room.FirstKey(ctx, "dev")
 	if err != nil {
 		return nil, fmt.Errorf("%s holds an unfinished start: remove it (%w)", h.dir, err)
 	}
 	s.card.Admin.APIKey = key.Reveal()
-	s.browsers(issuer)
+	if err := s.plant(n, fresh); err != nil {
+		return nil, err
+	}
+	if h.kept {
+		return s.card, writeCard(h.cardFile(), s.card)
+	}
+	return s.card, nil
+}
+
+// plant makes all that a card names.
+func (s *seeder) plant(n *node, fresh <-chan material) error {
+	s.browsers(s.card.Issuer)
 	s.machines()
 	for _, p := range people() {
 		s.user(p)
@@ -99,12 +110,9 @@ func seed(ctx context.Context, n *node, h *home, fresh <-chan material, issuer s
 	s.partners(m)
 	s.contracts(n.store, m.shared, time.Now())
 	if s.err != nil {
-		return nil, fmt.Errorf("seed: %w", s.err)
+		return fmt.Errorf("seed: %w", s.err)
 	}
-	if h.kept {
-		return s.card, writeCard(h.cardFile(), s.card)
-	}
-	return s.card, nil
+	return nil
 }
 
 // reseed follows a changed issuer: the demo's redirect URIs are made of it.
@@ -132,6 +140,7 @@ type seeder struct {
 	api  *api
 	home *home
 	card *card
+	dev  bool // what document 001 publishes is there, too
 	err  error
 }
 

@@ -61,6 +61,7 @@ type worker struct {
 
 // node is one process, wired.
 type node struct {
+	issuer             string
 	public, admin, ops http.Handler
 	mtls               http.Handler // token endpoints for clients that show certificates; nil without mtls.url
 	room               *admin.Admin
@@ -79,7 +80,7 @@ const (
 
 // wire ties every room to its stores. Read it from top to bottom: stores, keys, revocation, rooms, listeners.
 func wire(ctx context.Context, d *deployment) (_ *node, err error) {
-	n := &node{adminListen: d.adminListen, drain: &drain{notice: d.notice}}
+	n := &node{issuer: d.issuer, adminListen: d.adminListen, drain: &drain{notice: d.notice}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.close())

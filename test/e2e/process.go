@@ -126,9 +126,14 @@ func (p *Process) Stop() int {
 // WaitFor polls until ready returns true; the test fails when the process ends first or time runs out.
 func (p *Process) WaitFor(what string, ready func() bool) {
 	p.t.Helper()
-	ticker := time.NewTicker(pollEvery)
+	p.waitFor(readyWithin, pollEvery, what, ready)
+}
+
+func (p *Process) waitFor(within, pace time.Duration, what string, ready func() bool) {
+	p.t.Helper()
+	ticker := time.NewTicker(pace)
 	defer ticker.Stop()
-	deadline := time.NewTimer(readyWithin)
+	deadline := time.NewTimer(within)
 	defer deadline.Stop()
 	for !ready() {
 		select {
@@ -136,7 +141,7 @@ func (p *Process) WaitFor(what string, ready func() bool) {
 		case <-p.exited:
 			p.t.Fatalf("signet ended (%v) before %s:\n%s", p.err, what, p.output)
 		case <-deadline.C:
-			p.t.Fatalf("not within %s: %s\n%s", readyWithin, what, p.output)
+			p.t.Fatalf("not within %s: %s\n%s", within, what, p.output)
 		}
 	}
 }
@@ -169,4 +174,18 @@ func FreePort(t testing.TB) int {
 		t.Fatal(err)
 	}
 	return port
+}
+
+// Run runs a command of the binary to its end and returns what it printed; it must succeed.
+func Run(t testing.TB, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), readyWithin)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, Binary(t), args...)
+	cmd.Env = clean(os.Environ())
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("signet %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
 }

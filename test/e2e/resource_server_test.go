@@ -2,14 +2,10 @@ package e2e
 
 import (
 	"bytes"
-	"crypto/hmac"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
-	"fmt"
 	"net/http"
 	"os"
 	"slices"
@@ -131,22 +127,4 @@ func TestResourceServerInGo(t *testing.T) {
 	if _, err := r.open(strings.Join(parts, "."), time.Now()); err == nil {
 		t.Error("an altered token is accepted")
 	}
-}
-
-// SignIdentity signs an identity of a biller of the card by scheme v2; stamp is "" for an invoice_id.
-func SignIdentity(t testing.TB, biller Biller, name, value, stamp string) string {
-	t.Helper()
-	key, err := hex.DecodeString(biller.HMACKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	fields := []string{"purpose", "signet-identity-v2", "biller_id", biller.ID, name, value}
-	if stamp != "" {
-		fields = append(fields, "timestamp", stamp)
-	}
-	mac := hmac.New(sha256.New, key)
-	for _, text := range fields {
-		fmt.Fprintf(mac, "%d:%s,", len(text), text)
-	}
-	return hex.EncodeToString(mac.Sum(nil))
 }
