@@ -19,18 +19,21 @@ import (
 
 type partnerTrial struct {
 	target
-	clientID, keyFile, kid, alg, audience, scope string
-	lifetime                                     time.Duration
+	clientID, keyFile, kid, alg, audience, scope, explain string
+	lifetime                                              time.Duration
 }
 
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 func (a *app) tryPartner() *cobra.Command {
 	var f partnerTrial
-	cmd := &cobra.Command{Use: "partner", Short: "Get a token with a signed assertion (document 004)", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "partner", Short: "Get a token with a signed assertion (document 004), or explain what is wrong with one", Args: cobra.NoArgs,
 		Example: "  signet try partner --card card.json\n" +
 			"  signet try partner --server https://signet.example --client-id UUID --key-file key.pem --kid KID\n",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.explain != "" {
+				return a.explainAssertion(&f)
+			}
 			return a.flow(&f.target, func(t *trial) error { return f.run(cmd.Context(), t) }, "docs/clients.md tells how to do this in your own program")
 		}}
 	f.target.flags(cmd)
@@ -42,6 +45,7 @@ func (a *app) tryPartner() *cobra.Command {
 	flags.StringVar(&f.audience, "audience", "", "aud of the assertion; the issuer when it is left out")
 	flags.StringVar(&f.scope, "scope", "", "scope to ask for")
 	flags.DurationVar(&f.lifetime, "lifetime", time.Minute, "exp minus iat")
+	flags.StringVar(&f.explain, "explain", "", "file with an assertion or the whole body of a request, - for stdin: name every fault of it; nothing is sent")
 	return cmd
 }
 

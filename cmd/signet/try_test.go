@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -107,6 +108,39 @@ func TestTryFindsTheScheme(t *testing.T) {
 	}
 	if code, _, _ = command(t, nil, "", "try", "hmac", "--find"); code != exitUsage {
 		t.Errorf("nothing to find: exit %d", code)
+	}
+}
+
+// TestTryExplainsAnAssertion: the document's own call sample has faults (wire.md, 2), and each is named; a right
+// assertion has none.
+func TestTryExplainsAnAssertion(t *testing.T) {
+	t.Parallel()
+	d := startDev(t)
+	card := d.cardFile(t)
+	header, claims := `{"alg":"RS256"}`, `{"iss":"https://test.example/auth/realms/gcp","sub":"client-web","aud":"https://auth.example","exp":"1585317075","iat":"1585315275","jti":"149a4d39"}`
+	enc := base64.RawURLEncoding.EncodeToString
+	sample := file(t, "sample.txt", "client_assertion = "+enc([]byte(header))+"."+enc([]byte(claims))+"."+enc([]byte("x"))+
+		" & client_assertion_type = urn: ietf: params: oauth: client - assertiontype: jwt - bearer & grant_type = client_credential\n")
+	code, out, errs := command(t, nil, "", "try", "partner", "--card", card, "--explain", sample)
+	if code != exitFailure || !strings.Contains(errs, "faults found") {
+		t.Errorf("exit %d: %s%s", code, out, errs)
+	}
+	for _, fault := range []string{"client_credential", "client_assertion_type", "no kid", "iss", "aud", "exp is the text"} {
+		if !strings.Contains(out, fault) {
+			t.Errorf("the fault of %q is not named: %s", fault, out)
+		}
+	}
+	_, shown, _ := command(t, nil, "", "try", "partner", "--card", card, "--json")
+	var report struct{ Steps []step }
+	if err := json.Unmarshal([]byte(shown), &report); err != nil {
+		t.Fatal(err)
+	}
+	right := file(t, "right.txt", report.Steps[0].Facts[2].Value+"."+report.Steps[1].Facts[1].Value)
+	if code, out, errs = command(t, nil, "", "try", "partner", "--card", card, "--explain", right); code != exitOK || !strings.Contains(out, "no fault found") {
+		t.Errorf("a right assertion: exit %d: %s%s", code, out, errs)
+	}
+	if code, out, _ = command(t, nil, "", "try", "partner", "--card", card, "--explain", sample, "--json"); code != exitFailure || !json.Valid([]byte(out)) {
+		t.Errorf("--json: exit %d: %s", code, out)
 	}
 }
 
