@@ -11,8 +11,12 @@
 //	                                         │ revocations    the journal; its position is such a number
 //	                                         └ commit ──▶ OnRevoked, Changed, local cache
 //
-//	Run: poller (changes, every 400 ms or when woken) ──▶ cache of clients and users, OnChange
+//	Run: poller (changes, every 400 ms or when woken) ──▶ caches, OnChange
 //	     writer of traffic events (batches), retention (small batches)
+//
+// Cached, so that a warm read costs no statement: clients, users, billers, resource servers, invoices, accounts, memberships,
+// API keys, devices, PIN applications. Sealed keys ride in their owner's record. A record that is found by a second name
+// too (audience, instance, hash of an API key) has that name cached apart, and itself once.
 //
 // Tokens, codes, cookies and secrets are stored as keyed hashes. Statements never ask the database for its clock: times
 // come from the injected now, in UTC, with microseconds. Bind values are never logged.

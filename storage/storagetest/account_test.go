@@ -162,15 +162,15 @@ func TestAccountDisabling(t *testing.T) {
 func TestAccountOfManyMembersIsDisabled(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		a, _ := w.account(t)
-		w.change(t, `WITH RECURSIVE i (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < 5000)
+		w.change(t, `WITH RECURSIVE i (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < 3000)
 			INSERT INTO users (id, username, username_key, profile, password_hash, created_at, updated_at, version)
 			SELECT 'many-' || n, 'many-' || n, 'many-' || n, '{}', '', '2020-01-01 00:00:00', '2020-01-01 00:00:00', 1 FROM i`)
 		w.change(t, `INSERT INTO memberships (account_id, user_id, role, accepted_at, created_at, created_by)
 			SELECT '`+a.ID+`', id, 'merchant-terminal', created_at, created_at, '' FROM users WHERE id LIKE 'many-%'`)
 		want(t, "disable", w.SetAccountDisabled(t.Context(), a.ID, true, event(signet.EventAccountDisabled)), "")
-		if n := w.count(t, "SELECT COUNT(*) FROM revocations WHERE kind = 'principal'"); n != 5001 {
+		if n := w.count(t, "SELECT COUNT(*) FROM revocations WHERE kind = 'principal'"); n != 3001 {
 			t.Fatalf("%d journal entries", n)
 		}
-		w.revoked(t, signet.TokenFacts{Principal: "accounts:many-4999"}, 1)
+		w.revoked(t, signet.TokenFacts{Principal: "accounts:many-2999"}, 1)
 	})
 }

@@ -101,7 +101,14 @@ func TestSecretsAreHashedAtRest(t *testing.T) {
 			Hash: secret(signet.SecretAccess), ID: "t", ClientID: f.client.ID, CreatedAt: now, ExpiresAt: now.Add(time.Hour),
 		}), "")
 		want(t, "InsertAdminKey", w.InsertAdminKey(t.Context(), &signet.AdminKey{ID: "a", Hash: secret(signet.SecretAdmin)}, true, event(signet.EventAdminKeyCreated)), "")
-		plain = append(plain, "canary-jti", "canary-login-name")
+		account, _ := w.account(t)
+		key := w.apiKey(t, account.ID)
+		key.ID, key.Name, key.Hash = signet.NewID(), "secret", secret(signet.SecretAPIKey)
+		want(t, "InsertAPIKey", w.InsertAPIKey(t.Context(), key, event(signet.EventAPIKeyCreated)), "")
+		want(t, "InsertDevice", w.InsertDevice(t.Context(), &signet.Device{ID: "d", DCN: "1", AccountID: account.ID, Hash: secret(signet.SecretDevice)},
+			event(signet.EventDeviceCreated)), "")
+		want(t, "Spend", w.Spend(t.Context(), "pin", "canary-nonce", "pin_application:1#k", nil), "")
+		plain = append(plain, "canary-jti", "canary-login-name", "canary-nonce")
 		want(t, "Use", w.Marks().Use(t.Context(), signet.Mark{Space: "assertion", Key: "canary-jti", ExpiresAt: now.Add(time.Hour)}), "")
 		_, _, err = w.Attempts().Reserve(t.Context(), "canary-login-name", time.Hour)
 		want(t, "Reserve", err, "")
