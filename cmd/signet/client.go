@@ -27,7 +27,7 @@ type clientRecord struct {
 
 func (a *app) clientCommand() *cobra.Command {
 	cmd := group("client", "Register and look after OAuth clients",
-		a.clientCreate(), a.clientList(), a.clientShow(),
+		a.clientCreate(), a.clientList(), a.clientShow(), a.clientUpdate(),
 		a.clientAct("disable", "Disable a client and take back what it was issued", "signet client enable %s (takes it in again)"),
 		a.clientAct("enable", "Let a disabled client act again", "signet client show %s"),
 		a.clientSecret())

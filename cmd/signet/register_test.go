@@ -179,3 +179,38 @@ func TestDevCatchesUp(t *testing.T) {
 		}
 	}
 }
+
+func TestUpdateChangesWhatIsNamed(t *testing.T) {
+	t.Parallel()
+	d := startDev(t)
+	for _, step := range []struct {
+		name  string
+		stdin string
+		args  []string
+		code  int
+		says  string
+	}{
+		{"scope", "", []string{"client", "update", "web", "--scope", "openid"}, exitOK, `"scope": "openid"`},
+		{"name, and the scope stays", "", []string{"client", "update", "web", "--client-name", "New"}, exitOK, `"scope": "openid"`},
+		{"members from a file", `{"access_token_lifetime": 600}`, []string{"client", "update", "web", "--from", "-"}, exitOK, `"access_token_lifetime": 600`},
+		{"one back to its default", `{"access_token_lifetime": null}`, []string{"client", "update", "web", "--from", "-"}, exitOK, "http://127.0.0.1:3000/callback"},
+		{"what is wrong", "", []string{"client", "update", "web", "--redirect-uri", "http://a.example/"}, exitUsage, "redirect_uris"},
+		{"unknown member", `{"x": 1}`, []string{"client", "update", "web", "--from", "-"}, exitUsage, "unknown"},
+		{"nothing", "", []string{"client", "update", "web"}, exitUsage, "nothing to change"},
+		{"nobody", "", []string{"client", "update", "nobody", "--scope", "a"}, exitNotFound, ""},
+		{"user", "", []string{"user", "update", "bob", "--email", "bob@example.net"}, exitOK, `"phone_number": "+441632960002"`},
+		{"user without a phone", `{"phone_number": null, "phone_number_verified": null}`, []string{"user", "update", "bob", "--from", "-"}, exitOK, "bob@example.net"},
+		{"user without anything", `{"email": null, "email_verified": null}`, []string{"user", "update", "bob", "--from", "-"}, exitUsage, "email"},
+	} {
+		code, out, errs := command(t, d.env, step.stdin, step.args...)
+		if code != step.code || !strings.Contains(out+errs, step.says) {
+			t.Errorf("%s: exit %d, want %d: %s%s", step.name, code, step.code, out, errs)
+		}
+		if code == exitOK && (!strings.Contains(out, "Next:") || strings.Contains(out, "access_token_lifetime") != (step.name == "members from a file")) {
+			t.Errorf("%s: %s", step.name, out)
+		}
+	}
+	if _, out, _ := command(t, d.env, "", "user", "list"); strings.Contains(out, "+441632960002") || !strings.Contains(out, "bob@example.net") {
+		t.Errorf("users: %s", out)
+	}
+}

@@ -24,7 +24,7 @@ type userRecord struct {
 
 func (a *app) userCommand() *cobra.Command {
 	cmd := group("user", "Register and look after people",
-		a.userCreate(), a.userList(),
+		a.userCreate(), a.userList(), a.userUpdate(),
 		a.userAct("disable", "Disable a user and end every session and token"),
 		a.userAct("enable", "Let a disabled user log in again"),
 		a.userPassword())
