@@ -66,8 +66,9 @@ func (n *node) newContracts(d *deployment, base *foundation, core *lateServer, f
 		Issuer: d.contracts.intentIssuer, Audiences: d.contracts.intentAudiences, Now: d.now}); err != nil {
 		return nil, err
 	}
+	// PINs are marked in the database whatever home the other marks have: docs/decisions/0005-pin-marks.md.
 	c.pin, err = pinlogin.New(pinlogin.Options{Applications: n.store, Records: n.store, Keys: base.ring, Passwords: passwords,
-		Marks: base.homes.marks, Spent: n.store, Grants: core, RefreshTokens: n.store, Attempts: base.homes.attempts, Events: n.store,
+		Marks: n.store.Marks(), Spent: n.store, Grants: core, RefreshTokens: n.store, Attempts: base.homes.attempts, Events: n.store,
 		Now: d.now, Log: d.log})
 	return c, err
 }
