@@ -231,11 +231,14 @@ func TestRefusalsCostTheSame(t *testing.T) {
 		{"client disabled", "client", apps["client"].encrypt(pin), "client_disabled"},
 		{"user disabled", "user", apps["user"].encrypt(pin), "user_disabled"},
 	} {
-		before, seen := w.pins.compared.Load(), len(w.events.of(signet.EventPINRefused))
+		before, seen, consumed := w.pins.compared.Load(), len(w.events.of(signet.EventPINRefused)), w.marks.used.Load()
 		r := w.logIn(home, c.username, c.password)
 		r.want(t, c.name, 401)
 		if n := w.pins.compared.Load() - before; n != 1 {
 			t.Errorf("%s: %d comparisons, want 1", c.name, n)
+		}
+		if w.marks.used.Load() != consumed && c.reason != "pin_replayed" {
+			t.Errorf("%s: the nonce is used up", c.name)
 		}
 		events := w.events.of(signet.EventPINRefused)
 		if len(events) != seen+1 || events[seen].Reason != c.reason || events[seen].Address != home {
