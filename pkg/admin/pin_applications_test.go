@@ -45,7 +45,8 @@ func TestPINApplicationsLifeByTheAPI(t *testing.T) {
 	}
 	w.want(400, "PUT", path, `{"username":"other","mode":"pin-v2"}`, "If-Match", `"3"`)
 	w.want(400, "PUT", path, `{"username":"lending","mode":"aes-128-cbc"}`, "If-Match", `"3"`) // its key has 32 bytes
-	if res := w.send("PUT", "/admin/v1/clients/lending", webClient, "If-Match", `"2"`); res.Code != 400 {
+	asAny := `{"token_endpoint_auth_method":"none","redirect_uris":["https://a.example/"]}`
+	if res := w.send("PUT", "/admin/v1/clients/lending", asAny, "If-Match", `"2"`); res.Code != 400 || !strings.Contains(res.Body.String(), "PIN application") {
 		t.Errorf("the application's client was changed as if it were any: %d %s", res.Code, res.Body)
 	}
 
