@@ -74,7 +74,10 @@ func TestMembersByTheAPI(t *testing.T) {
 	at := path + "/members/" + bob
 	w.want(400, "PUT", at, `{"role":"emperor"}`)
 	w.want(404, "PUT", path+"/members/00000000-0000-4000-8000-000000000000", `{"role":"merchant-terminal"}`)
-	w.want(404, "PUT", path+"/members/app:x", `{"role":"merchant-terminal"}`)
+	// The row that a PIN application speaks for is no person.
+	w.want(201, "POST", "/admin/v1/pin-applications", `{"id":"lending","username":"lending"}`)
+	w.want(404, "PUT", path+"/members/app:lending", `{"role":"merchant-terminal"}`)
+	w.want(400, "POST", "/admin/v1/accounts", `{"name":"A","type":"org","owner":"app:lending"}`)
 	if pending := w.want(200, "PUT", at, `{"role":"merchant-terminal"}`); pending["accepted"] != false {
 		t.Errorf("a member that nobody accepted: %v", pending)
 	}
