@@ -56,6 +56,12 @@ func TestLoadRefuses(t *testing.T) {
 		env        []string
 		want       []string // each must be named
 	}{
+		{"mtls without url", "mtls:\n  listen: ':8446'\n  cert_file: a\n  key_file: b\n", nil, []string{"mtls: url belongs to"}},
+		{"mtls where the pages are", "issuer: https://a.example\nmtls:\n  url: https://a.example\n  listen: ':8443'\n", nil,
+			[]string{"mtls.url: must be another", "mtls.listen: must not be the public", "mtls: listen needs cert_file"}},
+		{"mtls over http", "mtls:\n  url: http://127.0.0.1:1\n  header_from: [10.0.0.7/32]\n", nil, []string{"mtls.url"}},
+		{"everybody may vouch", "mtls:\n  url: https://m.example\n  header_from: [0.0.0.0/0, '::/0', x]\n", nil,
+			[]string{`"0.0.0.0/0" is too wide`, `"::/0" is too wide`, `"x" is no network`}},
 		{"unknown key", "isuer: https://a.example\n", nil, []string{"isuer: unknown key"}},
 		{"unknown nested key", "redis:\n  adress: [x:1]\n", nil, []string{"redis.adress"}},
 		{"unknown variable", "", []string{"SIGNET_REDIS__ADRS=x:1"}, []string{"SIGNET_REDIS__ADRS"}},

@@ -30,6 +30,25 @@ func (c *Config) validateMTLS(add adder) {
 	if (m.CertFile == "") != (m.KeyFile == "") {
 		add("mtls", "cert_file and key_file belong together")
 	}
+	c.validateMTLSListener(add)
+	for _, entry := range m.HeaderFrom {
+		prefix, err := netip.ParsePrefix(entry)
+		if err != nil {
+			add("mtls.header_from", "%q is no network in CIDR form", entry)
+			continue
+		}
+		least := minHeaderBits6
+		if prefix.Addr().Is4() {
+			least = minHeaderBits4
+		}
+		if prefix.Bits() < least {
+			add("mtls.header_from", "%q is too wide: name the proxies alone", entry)
+		}
+	}
+}
+
+func (c *Config) validateMTLSListener(add adder) {
+	m := &c.MTLS
 	if m.Listen != "" {
 		if _, _, err := net.SplitHostPort(m.Listen); err != nil {
 			add("mtls.listen", "%q is no address as host:port", m.Listen)
@@ -39,15 +58,6 @@ func (c *Config) validateMTLS(add adder) {
 		}
 		if m.CertFile == "" && c.TLS.CertFile == "" {
 			add("mtls", "listen needs cert_file and key_file, or those of tls")
-		}
-	}
-	for _, entry := range m.HeaderFrom {
-		prefix, err := netip.ParsePrefix(entry)
-		switch {
-		case err != nil:
-			add("mtls.header_from", "%q is no network in CIDR form", entry)
-		case prefix.Addr().Is4() && prefix.Bits() < minHeaderBits4, prefix.Addr().Is6() && prefix.Bits() < minHeaderBits6:
-			add("mtls.header_from", "%q is too wide: name the proxies alone", entry)
 		}
 	}
 }

@@ -51,7 +51,29 @@ func (e *Evidence) Claims() ([]byte, error) {
 // operator of production was given by another way than this file. Error: CodeInvalidRequest with the fault for the
 // operator, who may read it.
 func VerifyEvidence(text string, jwks json.RawMessage, issuer string, client signet.ClientID, now time.Time) (*Evidence, error) {
-	parsed := parseAssertion(strings.TrimSpace(text))
+	c, err := signedEvidence(strings.TrimSpace(text), jwks, now)
+	if err != nil {
+		return nil, err
+	}
+	issued, succeeded := time.Unix(c.IssuedAt, 0).UTC(), time.Unix(c.SucceededAt, 0).UTC()
+	switch {
+	case c.Issuer != issuer || issuer == "":
+		return nil, evidenceFault("The evidence is another deployment's.", "evidence_iss")
+	case c.Audience != evidenceAudience || c.Environment != signet.EnvironmentCAT || c.ID == "":
+		return nil, evidenceFault("The evidence does not speak of CAT.", "evidence_claims")
+	case c.Subject != client:
+		return nil, evidenceFault("The evidence is for another client.", "evidence_sub")
+	case issued.After(now.Add(leeway)) || succeeded.After(issued.Add(leeway)):
+		return nil, evidenceFault("The evidence is from the future.", "evidence_future")
+	case now.After(succeeded.Add(evidenceLifetime)):
+		return nil, evidenceFault("The success in CAT is more than 90 days old.", "evidence_old")
+	}
+	return &Evidence{ID: c.ID, Issuer: c.Issuer, ClientID: c.Subject, SucceededAt: succeeded, IssuedAt: issued}, nil
+}
+
+// signedEvidence returns the claims that a key of the set has signed as evidence.
+func signedEvidence(text string, jwks json.RawMessage, now time.Time) (*evidenceClaims, error) {
+	parsed := parseAssertion(text)
 	if parsed.formFault != "" || parsed.headerFault != "" || parsed.claimsFault != "" {
 		return nil, evidenceFault("The evidence is no signed statement.", "evidence_form")
 	}
@@ -76,20 +98,7 @@ func VerifyEvidence(text string, jwks json.RawMessage, issuer string, client sig
 	if err != nil || json.Unmarshal(raw, &c) != nil {
 		return nil, evidenceFault("The evidence is no signed statement.", "evidence_form")
 	}
-	issued, succeeded := time.Unix(c.IssuedAt, 0).UTC(), time.Unix(c.SucceededAt, 0).UTC()
-	switch {
-	case c.Issuer != issuer || issuer == "":
-		return nil, evidenceFault("The evidence is another deployment's.", "evidence_iss")
-	case c.Audience != evidenceAudience || c.Environment != signet.EnvironmentCAT || c.ID == "":
-		return nil, evidenceFault("The evidence does not speak of CAT.", "evidence_claims")
-	case c.Subject != client:
-		return nil, evidenceFault("The evidence is for another client.", "evidence_sub")
-	case issued.After(now.Add(leeway)) || succeeded.After(issued.Add(leeway)):
-		return nil, evidenceFault("The evidence is from the future.", "evidence_future")
-	case now.After(succeeded.Add(evidenceLifetime)):
-		return nil, evidenceFault("The success in CAT is more than 90 days old.", "evidence_old")
-	}
-	return &Evidence{ID: c.ID, Issuer: c.Issuer, ClientID: c.Subject, SucceededAt: succeeded, IssuedAt: issued}, nil
+	return &c, nil
 }
 
 func evidenceFault(message, reason string) error {

@@ -301,6 +301,10 @@ func TestAST23HostileHosts(t *testing.T) {
 			w.Header().Set("Content-Encoding", "gzip")
 			_, _ = w.Write(bomb.Bytes())
 		}, "assertion_jwks_unavailable"},
+		{"says gzip", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip")
+			_, _ = w.Write(good)
+		}, "assertion_jwks_unavailable"},
 		{"500", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500); _, _ = w.Write(good) }, "assertion_jwks_unavailable"},
 		{"HTML", write([]byte("<html><body>Welcome</body></html>")), "assertion_jwks_unavailable"},
 		{"no keys member", write([]byte(`{}`)), "assertion_jwks_unavailable"},
