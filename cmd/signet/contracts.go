@@ -16,6 +16,7 @@ import (
 	"github.com/signet-auth/signet/pkg/login"
 	"github.com/signet-auth/signet/pkg/oauth"
 	"github.com/signet-auth/signet/pkg/pinlogin"
+	"github.com/signet-auth/signet/pkg/proof"
 	"github.com/signet-auth/signet/pkg/signet"
 	"github.com/signet-auth/signet/pkg/web"
 )
@@ -69,7 +70,7 @@ func (n *node) newContracts(d *deployment, base *foundation, core *lateServer, f
 	// PINs are marked in the database whatever home the other marks have: docs/decisions/0005-pin-marks.md.
 	c.pin, err = pinlogin.New(pinlogin.Options{Applications: n.store, Records: n.store, Keys: base.ring, Passwords: passwords,
 		Marks: n.store.Marks(), Spent: n.store, Grants: core, RefreshTokens: n.store, Attempts: base.homes.attempts, Events: n.store,
-		Now: d.now, Log: d.log})
+		Certificate: certificateOf, Now: d.now, Log: d.log})
 	return c, err
 }
 
@@ -152,4 +153,13 @@ func readRoles(path string) (account.Roles, error) {
 		return nil, fmt.Errorf("accounts.roles_file %s: %w", path, err)
 	}
 	return roles, nil
+}
+
+// certificateOf is the thumbprint of the certificate that the caller showed, "" for none or for a header that is none.
+func certificateOf(r *http.Request) string {
+	shown, err := proof.OfRequest(r)
+	if err != nil || len(shown) == 0 {
+		return ""
+	}
+	return proof.Thumbprint(shown[0])
 }

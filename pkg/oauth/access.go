@@ -107,7 +107,7 @@ func (s *Server) readOpaque(ctx context.Context, raw string) (*presented, error)
 	p.claims = accessClaims{
 		Issuer: s.Issuer, Subject: string(row.UserID), Audience: row.Audience, ClientID: row.ClientID,
 		Scope: row.Scope.String(), IssuedAt: row.CreatedAt.Unix(), ExpiresAt: row.ExpiresAt.Unix(), ID: row.ID, GrantID: row.GrantID,
-		SessionID: row.SessionID, UserInfo: row.UserInfo,
+		SessionID: row.SessionID, UserInfo: row.UserInfo, ACR: row.ACR, AMR: row.AMR,
 	}
 	if row.GrantID == "" {
 		p.claims.Subject = clientSubject(row.ClientID)

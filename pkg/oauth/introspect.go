@@ -10,8 +10,9 @@ import (
 	"github.com/signet-auth/signet/pkg/web"
 )
 
-// introspection is RFC 7662 §2.2, only its standard members, and those of the contracts that have their own. The zero value is all that anybody learns of a token that
-// is unknown, expired, taken back, or not theirs to ask about.
+// introspection is RFC 7662 §2.2, only its standard members, those of RFC 9470 §6.2, and those of the contracts that
+// have their own. The zero value is all that anybody learns of a token that is unknown, expired, taken back, or not
+// theirs to ask about.
 type introspection struct {
 	Active    bool            `json:"active"`
 	Scope     string          `json:"scope,omitempty"`
@@ -24,6 +25,9 @@ type introspection struct {
 	Audience  audience        `json:"aud,omitempty"`
 	Issuer    string          `json:"iss,omitempty"`
 	ID        signet.TokenID  `json:"jti,omitempty"`
+	// ACR and AMR tell how the person or application was authenticated: a PIN is a weak factor.
+	ACR string   `json:"acr,omitempty"`
+	AMR []string `json:"amr,omitempty"`
 	// Confirmation tells a resource server which certificate to ask for (RFC 8705 §3.2).
 	Confirmation *confirmation `json:"cnf,omitempty"`
 	signet.OrderClaims
@@ -99,7 +103,7 @@ func (s *Server) introspectToken(ctx context.Context, x *exchange, raw string) (
 	answer := introspection{
 		Active: true, Scope: c.Scope, ClientID: c.ClientID, TokenType: tokenType(p.client),
 		ExpiresAt: c.ExpiresAt, IssuedAt: c.IssuedAt, Subject: c.Subject, Audience: c.Audience, Issuer: s.Issuer, ID: c.ID,
-		OrderClaims: c.OrderClaims, Confirmation: c.Confirmation,
+		ACR: c.ACR, AMR: c.AMR, OrderClaims: c.OrderClaims, Confirmation: c.Confirmation,
 	}
 	if p.user != nil {
 		answer.Username = p.user.Username
@@ -177,6 +181,7 @@ func (s *Server) introspectRefresh(ctx context.Context, x *exchange, raw string)
 	return introspection{
 		Active: true, Scope: g.Scope.String(), ClientID: owner.ID, Username: probe.user.Username,
 		ExpiresAt: refreshEnd(owner, g, state.Token.CreatedAt).Unix(), IssuedAt: state.Token.CreatedAt.Unix(), Subject: string(g.UserID), Issuer: s.Issuer,
+		ACR: g.ACR, AMR: g.AMR,
 	}, nil
 }
 

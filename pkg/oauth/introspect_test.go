@@ -24,13 +24,21 @@ func TestIntrospect(t *testing.T) {
 		t.Errorf("%s", got.body)
 	}
 	for name := range got.m {
-		if !strings.Contains(" active scope client_id username token_type exp iat sub aud iss jti ", " "+name+" ") {
+		if !strings.Contains(" active scope client_id username token_type exp iat sub aud iss jti acr amr ", " "+name+" ") {
 			t.Errorf("foreign member %s", name)
 		}
 	}
 	got = h.introspect(a.text("refresh_token"))
 	if got.m["active"] != true || got.text("client_id") != "conf" || got.text("sub") != string(h.user) {
 		t.Errorf("%s", got.body)
+	}
+	// PIN-07: a resource server must be able to see a weak factor.
+	for _, name := range []string{"access_token", "refresh_token"} {
+		got = h.introspect(a.text(name))
+		amr, _ := got.m["amr"].([]any)
+		if got.text("acr") == "" || len(amr) == 0 {
+			t.Errorf("%s: acr %v, amr %v", name, got.m["acr"], got.m["amr"])
+		}
 	}
 	r1 := h.refresh(conf, a.text("refresh_token")).text("refresh_token")
 	if h.active(a.text("refresh_token")) || !h.active(r1) {

@@ -193,7 +193,7 @@ func (m *mint) opaque(o *order, claims *accessClaims, out *accessToken) {
 	out.text = secret.Reveal()
 	out.row = &signet.AccessToken{
 		Hash: m.keys.HashKeys().Hash(out.text), ID: out.id, ClientID: o.client.ID, Scope: o.scope, Audience: o.audience,
-		SessionID: claims.SessionID, UserInfo: claims.UserInfo, CreatedAt: o.now, ExpiresAt: out.expiresAt,
+		SessionID: claims.SessionID, UserInfo: claims.UserInfo, ACR: claims.ACR, AMR: claims.AMR, CreatedAt: o.now, ExpiresAt: out.expiresAt,
 	}
 	if o.grant != nil {
 		out.row.GrantID, out.row.UserID = o.grant.ID, o.grant.UserID

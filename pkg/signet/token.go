@@ -35,7 +35,10 @@ type AccessToken struct {
 	// SessionID ends the token with that session; "" for client_credentials and offline grants.
 	SessionID SessionID
 	// UserInfo names the claims that the claims parameter asked of the UserInfo endpoint (OIDC Core §5.5).
-	UserInfo  []string
+	UserInfo []string
+	// ACR and AMR are the grant's: how its person or application was authenticated.
+	ACR       string
+	AMR       []string
 	CreatedAt time.Time
 	ExpiresAt time.Time
 }

@@ -31,6 +31,8 @@ type accessTokenDetail struct {
 	Audience  []string         `json:"aud,omitempty"`
 	SessionID signet.SessionID `json:"sid,omitempty"`
 	UserInfo  []string         `json:"userinfo,omitempty"`
+	ACR       string           `json:"acr,omitempty"`
+	AMR       []string         `json:"amr,omitempty"`
 }
 
 // InsertAccessToken writes an opaque access token. Errors: CodeConflict, CodeUnavailable.
@@ -39,7 +41,7 @@ func (s *Store) InsertAccessToken(ctx context.Context, token *signet.AccessToken
 		Hash: token.Hash.Sum[:], HashKey: string(token.Hash.KeyID), ID: string(token.ID), GrantID: orNil(string(token.GrantID)),
 		ClientID: string(token.ClientID), UserID: orNil(string(token.UserID)),
 		Detail: toJSON(accessTokenDetail{
-			Scope: token.Scope, Audience: token.Audience, SessionID: token.SessionID, UserInfo: token.UserInfo,
+			Scope: token.Scope, Audience: token.Audience, SessionID: token.SessionID, UserInfo: token.UserInfo, ACR: token.ACR, AMR: token.AMR,
 		}),
 		CreatedAt: utc(token.CreatedAt), ExpiresAt: utc(token.ExpiresAt),
 	})
@@ -58,6 +60,6 @@ func (s *Store) AccessToken(ctx context.Context, hashes []signet.SecretHash) (*s
 	return &signet.AccessToken{
 		Hash: secretHash(row.HashKey, row.Hash), ID: signet.TokenID(row.ID), GrantID: orEmpty[signet.GrantID](row.GrantID),
 		ClientID: signet.ClientID(row.ClientID), UserID: orEmpty[signet.UserID](row.UserID), Scope: d.Scope, Audience: d.Audience,
-		SessionID: d.SessionID, UserInfo: d.UserInfo, CreatedAt: row.CreatedAt.UTC(), ExpiresAt: row.ExpiresAt.UTC(),
+		SessionID: d.SessionID, UserInfo: d.UserInfo, ACR: d.ACR, AMR: d.AMR, CreatedAt: row.CreatedAt.UTC(), ExpiresAt: row.ExpiresAt.UTC(),
 	}, nil
 }
