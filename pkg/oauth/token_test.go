@@ -29,13 +29,22 @@ func TestClientCredentials(t *testing.T) {
 	if claims["sub"] != "client:service" || claims["gid"] != nil || claims["sid"] != nil || claims["auth_time"] != nil {
 		t.Errorf("%v", claims)
 	}
+	h.want(h.post("/token", service, "grant_type", "client_credentials", "scope", "read admin"), http.StatusBadRequest, "invalid_scope")
+}
+
+// TestSCO05Client: a client has no scope of a person for itself, however it is registered.
+func TestSCO05Client(t *testing.T) {
+	t.Parallel()
+	h := newTokenHouse(t)
+	a := h.post("/token", service, "grant_type", "client_credentials", "scope", "read write")
+	h.want(a, http.StatusOK, "")
+	for _, scope := range []string{"openid", "profile", "email", "phone", "address", "offline_access", "read email", `re"ad`} {
+		h.want(h.post("/token", service, "grant_type", "client_credentials", "scope", scope), http.StatusBadRequest, "invalid_scope")
+	}
 	// Without scope: all that the client may have for itself.
 	a = h.post("/token", service, "grant_type", "client_credentials")
-	if a.text("scope") != "profile email phone address read write" {
+	if a.text("scope") != "read write" || a.text("id_token") != "" {
 		t.Errorf("%s", a.body)
-	}
-	for _, scope := range []string{"read admin", "openid", "offline_access", `re"ad`} {
-		h.want(h.post("/token", service, "grant_type", "client_credentials", "scope", scope), http.StatusBadRequest, "invalid_scope")
 	}
 }
 
