@@ -52,7 +52,7 @@ func (t *trial) showJWE(what, token, keyFile string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sealed, err := jose.ParseEncrypted(token, []jose.KeyAlgorithm{jose.RSA_OAEP_256, jose.RSA_OAEP, jose.ECDH_ES_A256KW},
+	sealed, err := jose.ParseEncryptedCompact(token, []jose.KeyAlgorithm{jose.RSA_OAEP_256, jose.RSA_OAEP, jose.ECDH_ES_A256KW},
 		[]jose.ContentEncryption{jose.A256GCM, jose.A128CBC_HS256, jose.A256CBC_HS512})
 	if err != nil {
 		return "", err
@@ -83,7 +83,7 @@ func (t *trial) showJWS(ctx context.Context, what, token string) error {
 	if err != nil {
 		return err
 	}
-	signed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256, jose.RS256, jose.PS256, jose.EdDSA})
+	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256, jose.RS256, jose.PS256, jose.EdDSA})
 	if err != nil {
 		s.add("signature", "not by a published key: %s", err)
 		return nil
