@@ -133,21 +133,16 @@ func decode(r *http.Request, into any) error {
 }
 
 // find looks the application up. A name that none can have is not asked for: a NUL would be a fault of the database.
-//
-// The look-up by name is cached for names that exist and never for others, so that its time alone would tell them apart.
-// Hence a known application is read once more from the database: one query for each kind of name (ENU-01), and a PIN or
-// key that was just changed counts at once.
+// The look-up reads the database for every name, known or not (ENU-01), and so a PIN or key that was just changed counts
+// at once.
 func (p *PINLogin) find(ctx context.Context, a *attempt) error {
 	if !validUsername(a.body.Username) {
 		a.suspect("unknown_application")
 		return nil
 	}
 	app, err := p.o.Applications.PINApplication(ctx, a.body.Username)
-	if err == nil {
-		app, err = p.o.Applications.PINApplicationByID(ctx, app.ID)
-	}
 	switch {
-	case errors.Is(err, signet.ErrNotFound), err == nil && app.Username != a.body.Username:
+	case errors.Is(err, signet.ErrNotFound):
 		a.suspect("unknown_application")
 		return nil
 	case err != nil:

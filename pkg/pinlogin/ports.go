@@ -7,11 +7,10 @@ import (
 	"github.com/signet-auth/signet/pkg/signet"
 )
 
-// Applications finds PIN applications. Errors: CodeNotFound, CodeUnavailable.
+// Applications finds PIN applications, always in the database: names that exist and names that do not cost the same. Errors: CodeNotFound, CodeUnavailable.
 type Applications interface {
-	// PINApplication finds one by its user name, exactly as it is written; it may be cached.
+	// PINApplication finds one by its user name, exactly as it is written.
 	PINApplication(ctx context.Context, username string) (*signet.PINApplication, error)
-	// PINApplicationByID always reads the database.
 	PINApplicationByID(ctx context.Context, id signet.ClientID) (*signet.PINApplication, error)
 }
 

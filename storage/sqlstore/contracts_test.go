@@ -59,7 +59,6 @@ func TestStatementsOfContracts(t *testing.T) {
 			return err
 		}},
 		{"device", 1, func(ctx context.Context) error { _, err := s.Device(ctx, "c", "d"); return err }},
-		{"PIN application", 1, func(ctx context.Context) error { _, err := s.PINApplication(ctx, "p"); return err }},
 		{"principal of a biller", 1, func(ctx context.Context) error { _, err := s.Principal(ctx, "biller:b"); return err }},
 		{"principal of an API key", 2, func(ctx context.Context) error { _, err := s.Principal(ctx, "key:k"); return err }},
 	} {
@@ -96,7 +95,65 @@ func TestEveryCacheHasItsKind(t *testing.T) {
 			t.Errorf("lost changes do not clear %s", kind)
 		}
 	}
-	if want := len(known) - 2; len(s.cached) != want { // keys and revocations are kept by their rooms
+	if want := len(known) - 3; len(s.cached) != want { // keys and revocations are kept by their rooms, PIN applications by nobody
 		t.Errorf("%d caches, want %d", len(s.cached), want)
 	}
+}
+
+// HMC-01, ENU-01: what a look-up costs must not say whether there is such a record.
+func TestUnknownPrincipalsCostAsMuchAsKnownOnes(t *testing.T) {
+	t.Parallel()
+	s := openEmpty(t)
+	ctx := t.Context()
+	for _, id := range []signet.BillerID{"known", "disabled", "never asked for"} {
+		must(t, s.InsertBiller(ctx, &signet.Biller{ID: id}, signet.Event{}))
+	}
+	must(t, s.SetBillerDisabled(ctx, "disabled", true, signet.Event{}))
+	must(t, s.InsertPINApplication(ctx, &signet.PINApplication{ID: "p", PINApplicationMetadata: signet.PINApplicationMetadata{Username: "p"}},
+		&signet.Client{ID: "p"}, &signet.User{ID: "app:p", Username: "app:p"}, nil, signet.Event{}))
+	must(t, s.poll(ctx))
+	must(t, s.preloadBillers(ctx))
+
+	count := &counter{Interface: logger.Discard}
+	s.db = s.db.Session(&gorm.Session{Logger: count})
+	for _, c := range []struct {
+		name string
+		cost int64
+		code signet.Code
+		find func(ctx context.Context) error
+	}{
+		{"a biller", 0, "", billerRead(s, "known")},
+		{"a disabled biller", 0, "", billerRead(s, "disabled")},
+		{"a cold biller", 0, "", billerRead(s, "never asked for")},
+		{"no biller", 0, signet.CodeNotFound, billerRead(s, "unknown")},
+		{"no biller, in a transaction", 1, signet.CodeNotFound, func(ctx context.Context) error {
+			return s.InTx(ctx, billerRead(s, "unknown"))
+		}},
+		{"a PIN application", 1, "", func(ctx context.Context) error { _, err := s.PINApplication(ctx, "p"); return err }},
+		{"no PIN application", 1, signet.CodeNotFound, func(ctx context.Context) error { _, err := s.PINApplication(ctx, "q"); return err }},
+	} {
+		for range 2 {
+			before := count.n.Load()
+			err := c.find(ctx)
+			if n := count.n.Load() - before; n != c.cost || signet.CodeOf(err) != c.code {
+				t.Errorf("%s: %d statements, %v; want %d, %q", c.name, n, err, c.cost, c.code)
+			}
+		}
+	}
+}
+
+func billerRead(s *Store, id signet.BillerID) func(context.Context) error {
+	return func(ctx context.Context) error { _, err := s.Biller(ctx, id); return err }
+}
+
+func openEmpty(t *testing.T) *Store {
+	t.Helper()
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	s, err := Open(t.Context(), Options{
+		Driver: DriverSQLite, DSN: filepath.Join(t.TempDir(), "s.db"), Now: func() time.Time { return now }, Node: "n", Log: slog.New(slog.DiscardHandler),
+	})
+	must(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	must(t, s.Migrate(t.Context()))
+	return s
 }

@@ -12,11 +12,13 @@
 //	                                         └ commit ──▶ OnRevoked, Changed, local cache
 //
 //	Run: poller (changes, every 400 ms or when woken) ──▶ caches, OnChange
-//	     writer of traffic events (batches), retention (small batches)
+//	     writer of traffic events (batches), retention (small batches), preload of the billers
 //
 // Cached, so that a warm read costs no statement: clients, users, billers, resource servers, invoices, accounts, memberships,
-// API keys, devices, PIN applications. Sealed keys ride in their owner's record. A record that is found by a second name
-// too (audience, instance, hash of an API key) has that name cached apart, and itself once.
+// API keys, devices. Sealed keys ride in their owner's record. A record that is found by a second name
+// too (audience, instance, hash of an API key) has that name cached apart, and itself once. The ids of all billers are
+// remembered as well, so that unknown ones cost no statement, and PIN applications not at all: either way one that exists
+// and one that does not take the same time.
 //
 // Tokens, codes, cookies and secrets are stored as keyed hashes. Statements never ask the database for its clock: times
 // come from the injected now, in UTC, with microseconds. Bind values are never logged.

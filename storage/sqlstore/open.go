@@ -78,13 +78,13 @@ type Store struct {
 	origins originSet
 
 	billers         *cache[signet.BillerID, signet.Biller]
+	knownBillers    *knownIDs
 	resourceServers *cache[string, signet.ResourceServer]
 	invoices        *cache[string, signet.Invoice]
 	accounts        *cache[string, signet.Account]
 	memberships     *cache[signet.UserID, signet.Memberships]
 	apiKeys         *cache[string, signet.APIKey]
 	devices         *cache[string, signet.Device]
-	pinApplications *cache[string, signet.PINApplication]
 	// The ids of records by their second names.
 	audiences, instances, apiKeyHashes *cache[string, string]
 	// cached are all caches by the kind of change that names their records.
@@ -155,22 +155,21 @@ func (s *Store) makeCaches() {
 	s.clients = newCache[signet.ClientID, signet.Client](cacheSize)
 	s.users = newCache[signet.UserID, signet.User](cacheSize)
 	s.billers = newCache[signet.BillerID, signet.Biller](cacheSize)
+	s.knownBillers = newKnownIDs()
 	s.resourceServers = newCache[string, signet.ResourceServer](cacheSize)
 	s.invoices = newCache[string, signet.Invoice](cacheSize)
 	s.accounts = newCache[string, signet.Account](cacheSize)
 	s.memberships = newCache[signet.UserID, signet.Memberships](cacheSize)
 	s.apiKeys = newCache[string, signet.APIKey](cacheSize)
 	s.devices = newCache[string, signet.Device](cacheSize)
-	s.pinApplications = newCache[string, signet.PINApplication](cacheSize)
 	s.audiences = newCache[string, string](cacheSize)
 	s.instances = newCache[string, string](cacheSize)
 	s.apiKeyHashes = newCache[string, string](cacheSize)
 	s.cached = map[string]interface{ dropNamed(record string) }{
-		changedClients: s.clients, changedUsers: s.users, changedBillers: s.billers,
+		changedClients: s.clients, changedUsers: s.users, changedBillers: droppers{s.billers, s.knownBillers},
 		changedResourceServers: s.resourceServers, changedAudiences: s.audiences, changedInvoices: s.invoices,
 		changedAccounts: s.accounts, changedInstances: s.instances, changedMemberships: s.memberships,
 		changedAPIKeys: s.apiKeys, changedAPIKeyHashes: s.apiKeyHashes, changedDevices: s.devices,
-		changedPINApplications: s.pinApplications,
 	}
 }
 

@@ -35,15 +35,14 @@ func (r *pinApplicationRow) record(keys []signet.SealedKey) (*signet.PINApplicat
 	return a, err
 }
 
-// PINApplication finds a PIN application with its keys by the exact user name, at most 1 s stale. The record is shared:
-// read only. Errors: CodeNotFound, CodeUnavailable.
+// PINApplication finds a PIN application with its keys by the exact user name. It is not cached: names that exist and names
+// that do not cost the same statement, and a PIN that was just changed counts at once. Beside the hash of a login it is
+// nothing. Errors: CodeNotFound, CodeUnavailable.
 func (s *Store) PINApplication(ctx context.Context, username string) (*signet.PINApplication, error) {
-	if a := warm(ctx, s, s.pinApplications, username); a != nil {
-		return a, nil
+	if !findable(username) {
+		return nil, signet.ErrNotFound
 	}
-	return through(ctx, s, s.pinApplications, username, func(ctx context.Context, username string) (*signet.PINApplication, error) {
-		return first(s.queryPINApplications(ctx, "username = ?", username, 1))
-	})
+	return first(s.queryPINApplications(ctx, "username = ?", username, 1))
 }
 
 // PINApplicationByID finds a PIN application with its keys; it always reads the database.

@@ -197,6 +197,7 @@ func TestContractCachesFollowOtherNodes(t *testing.T) {
 		reader := w.open(t, sqlstore.Options{})
 		told := settled(t, reader)
 		c := w.contract(t)
+		await(t, told, "billers", string(c.biller.ID)) // until then the reader may know that there is none
 		ctx := t.Context()
 		warmUp := func() map[string]any {
 			t.Helper()
