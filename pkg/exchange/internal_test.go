@@ -3,7 +3,6 @@ package exchange
 import (
 	"encoding/base64"
 	"encoding/hex"
-	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -97,22 +96,6 @@ func TestHMC01Encodings(t *testing.T) {
 			if _, ok := decodeMAC(s.scheme, bad); ok {
 				t.Errorf("%+v: %q is read", s.scheme, bad)
 			}
-		}
-	}
-}
-
-func TestPublicAddress(t *testing.T) {
-	t.Parallel()
-	for _, text := range []string{"127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0", "0.1.2.3", "100.64.1.1", "192.0.0.8",
-		"198.18.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255", "203.0.113.9", "::", "::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::10.0.0.1", "fe80::1", "fc00::1",
-		"fd12::1", "ff02::1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001:0:1::", "2001:db8::1", "fec0::1", "64:ff9b:1::1"} {
-		if publicAddress(netip.MustParseAddr(text)) {
-			t.Errorf("%s is public", text)
-		}
-	}
-	for _, text := range []string{"1.1.1.1", "93.184.216.34", "::ffff:1.1.1.1", "2606:4700::1111", "2a00:1450::1"} {
-		if !publicAddress(netip.MustParseAddr(text)) {
-			t.Errorf("%s is private", text)
 		}
 	}
 }

@@ -2,18 +2,12 @@ package exchange
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"io"
 	"mime"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/signet-auth/signet/pkg/signet"
@@ -34,9 +28,8 @@ const (
 	reasonBusy    = "source_busy"
 )
 
-// sources asks billers' systems for invoices. Whoever runs such a system is not trusted: HTTPS only, public addresses
-// only (looked at when the connection is made, after the name was resolved), no redirects, no proxy, no cookies, no
-// credentials, 2 s and 64 KiB at most.
+// sources asks billers' systems for invoices. Whoever runs such a system is not trusted: HTTPS only, what
+// web.NewOutbound allows, no credentials, 2 s and 64 KiB at most.
 type sources struct {
 	client *http.Client
 	slots  chan struct{}
@@ -60,59 +53,11 @@ type asking struct {
 }
 
 func newSources(o *Options) *sources {
-	dialer := &net.Dialer{Timeout: sourceTimeout}
-	if !o.AllowPrivateSources {
-		dialer.Control = publicOnly
-	}
-	transport := &http.Transport{
-		DialContext: dialer.DialContext, TLSHandshakeTimeout: sourceTimeout, ResponseHeaderTimeout: sourceTimeout,
-		MaxResponseHeaderBytes: 16 << 10, MaxIdleConnsPerHost: 2, MaxIdleConns: 64, IdleConnTimeout: 30 * time.Second,
-		DisableCompression: true, ForceAttemptHTTP2: true, TLSClientConfig: sourceTLS(o.SourceRoots),
-	}
 	return &sources{
-		client: &http.Client{Transport: transport, Timeout: sourceTimeout,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		client: web.NewOutbound(web.OutboundOptions{Timeout: sourceTimeout, Private: o.AllowPrivateSources, Roots: o.SourceRoots}),
 		slots:  make(chan struct{}, maxAsking),
 		broken: map[signet.BillerID]breaker{}, running: map[string]*asking{},
 	}
-}
-
-func sourceTLS(roots *x509.CertPool) *tls.Config {
-	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
-}
-
-// publicOnly is the dialer's last look at an address, the one that the name really led to.
-func publicOnly(_, address string, _ syscall.RawConn) error {
-	port, err := netip.ParseAddrPort(address)
-	if err != nil || !publicAddress(port.Addr()) {
-		return errors.New("exchange: the live source is at a private address")
-	}
-	return nil
-}
-
-// privateNetworks are those that no public service is in, beside what netip knows (IANA special-purpose registries), and
-// those that carry an IPv4 address inside an IPv6 one, through which a private one could be reached.
-var privateNetworks = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
-	netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("192.88.99.0/24"), netip.MustParsePrefix("198.18.0.0/15"),
-	netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("240.0.0.0/4"),
-	netip.MustParsePrefix("::/96"), netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"),
-	netip.MustParsePrefix("100::/64"), netip.MustParsePrefix("2001::/23"), netip.MustParsePrefix("2001:db8::/32"),
-	netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("3fff::/20"), netip.MustParsePrefix("5f00::/16"),
-	netip.MustParsePrefix("fec0::/10"),
-}
-
-func publicAddress(address netip.Addr) bool {
-	address = address.Unmap()
-	if !address.IsGlobalUnicast() || address.IsPrivate() || address.Zone() != "" {
-		return false
-	}
-	for _, network := range privateNetworks {
-		if network.Contains(address) {
-			return false
-		}
-	}
-	return true
 }
 
 // ask returns the biller's live copy. Questions for the same invoice at the same time are one. Error: CodeUnavailable;
