@@ -60,9 +60,8 @@ func (j *faults) machineScope(text *string) {
 		return
 	}
 	*text = scope.String()
-	for _, token := range []string{signet.ScopeOpenID, signet.ScopeProfile, signet.ScopeEmail, signet.ScopePhone, signet.ScopeAddress,
-		signet.ScopeOfflineAccess} {
-		j.need(!scope.Has(token), "scope", "may not hold "+token)
+	for _, token := range scope {
+		j.need(!signet.ScopeOfPerson(token), "scope", "may not hold "+token)
 	}
 }
 

@@ -14,13 +14,18 @@ import (
 
 const maxKeys = 20
 
-// keySet judges the hosted JWKS: public keys only, each with a kid of its own, strong enough, and one that the
+// keySet judges where the keys come from, and the hosted JWKS: public keys only, each with a kid of its own, strong enough, and one that the
 // registered algorithm can use. Keys for encryption are kept as sent and never verify.
 func (j *judge) keySet() {
 	m := j.m
-	j.need(m.JWKSURI == "", "jwks_uri", "is not supported yet: send the keys as jwks")
+	if m.JWKSURI != "" {
+		// What stands there is judged when it is fetched, by the same rules.
+		j.need(httpsURL(m.JWKSURI), "jwks_uri", "must be an https URL")
+		j.need(len(m.JWKS) == 0, "jwks_uri", "goes without jwks") // RFC 7591 §2
+		return
+	}
 	if len(m.JWKS) == 0 {
-		j.need(m.TokenEndpointAuthMethod != signet.AuthPrivateKeyJWT, "jwks", "is needed with private_key_jwt")
+		j.need(m.TokenEndpointAuthMethod != signet.AuthPrivateKeyJWT, "jwks", "or jwks_uri is needed with private_key_jwt")
 		return
 	}
 	var raw struct {

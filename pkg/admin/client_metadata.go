@@ -54,7 +54,7 @@ func (j *judge) uses(grant string) bool { return slices.Contains(j.m.GrantTypes,
 // checks is the whole list; its order is the order of the problems in the answer.
 var checks = []func(*judge){
 	(*judge).method, (*judge).grants, (*judge).redirects, (*judge).texts, (*judge).links, (*judge).origins,
-	(*judge).scope, (*judge).audiences, (*judge).keySet, (*judge).algorithms, (*judge).confidentialOnly,
+	(*judge).scope, (*judge).audiences, (*judge).keySet, (*judge).certificate, (*judge).algorithms, (*judge).confidentialOnly,
 	(*judge).lifetimes, (*judge).choices, (*judge).assertions, (*judge).networks,
 }
 
@@ -80,14 +80,16 @@ func (j *judge) defaults() {
 
 func (j *judge) method() {
 	switch j.m.TokenEndpointAuthMethod {
-	case signet.AuthNone, signet.AuthSecretBasic, signet.AuthSecretPost, signet.AuthPrivateKeyJWT:
+	case signet.AuthNone, signet.AuthSecretBasic, signet.AuthSecretPost, signet.AuthPrivateKeyJWT, signet.AuthTLS, signet.AuthSelfSignedTLS:
 	default:
-		j.problem("token_endpoint_auth_method", "must be none, client_secret_basic, client_secret_post or private_key_jwt")
+		j.problem("token_endpoint_auth_method", "must be none, client_secret_basic, client_secret_post, private_key_jwt, tls_client_auth or self_signed_tls_client_auth")
 	}
 }
 
 func (j *judge) grants() {
-	known := []string{signet.GrantAuthorizationCode, signet.GrantRefreshToken, signet.GrantClientCredentials}
+	// The last two prove themselves: a client is registered for them to be let in beside a biller's HMAC or an API key.
+	known := []string{signet.GrantAuthorizationCode, signet.GrantRefreshToken, signet.GrantClientCredentials,
+		signet.GrantHMACIdentity, signet.GrantTokenExchange}
 	seen := map[string]bool{}
 	for _, grant := range j.m.GrantTypes {
 		j.need(slices.Contains(known, grant), "grant_types", "may hold "+strings.Join(known, ", "))
@@ -97,6 +99,7 @@ func (j *judge) grants() {
 	j.need(len(j.m.GrantTypes) > 0 || j.m.Introspect, "grant_types", "must not be empty")
 	j.need(!seen[signet.GrantRefreshToken] || seen[signet.GrantAuthorizationCode], "grant_types", "refresh_token needs authorization_code")
 	j.need(!j.public() || !seen[signet.GrantClientCredentials], "grant_types", "client_credentials is for confidential clients")
+	j.need(!j.public() || !seen[signet.GrantHMACIdentity], "grant_types", signet.GrantHMACIdentity+" is for confidential clients")
 	code := seen[signet.GrantAuthorizationCode]
 	if code {
 		j.need(slices.Equal(j.m.ResponseTypes, []string{"code"}), "response_types", "must be code")
@@ -161,8 +164,8 @@ func (j *judge) scope() {
 	j.m.Scope = scope.String()
 	if !j.uses(signet.GrantAuthorizationCode) {
 		// These speak of a person; a client that never has one could only be confused by them.
-		for _, token := range []string{signet.ScopeOpenID, signet.ScopeOfflineAccess} {
-			j.need(!scope.Has(token), "scope", token+" needs authorization_code")
+		for _, token := range scope {
+			j.need(!signet.ScopeOfPerson(token), "scope", token+" needs authorization_code")
 		}
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/signet-auth/signet/pkg/signet"
 )
 
 // TestClientMetadataIsJudged: each case is valid but for one member.
@@ -65,7 +67,17 @@ func TestClientMetadataIsJudged(t *testing.T) {
 		{"departure without assertion", machine + `,"assertion_audience":"token_endpoint"`, "assertion_"},
 		{"network", machine + `,"allowed_networks":["10.0.0.1/8"]`, "allowed_networks"},
 		{"network by name", machine + `,"allowed_networks":["localhost"]`, "allowed_networks"},
-		{"keys from an address", machine + `,"jwks_uri":"https://rp.example/jwks"`, "jwks_uri"},
+		{"keys by http", machine + `,"token_endpoint_auth_method":"private_key_jwt","token_endpoint_auth_signing_alg":"RS256","jwks_uri":"http://rp.example/jwks"`, "jwks_uri"},
+		{"keys by address and hosted", machine + `,"jwks_uri":"https://rp.example/jwks","jwks":{"keys":[]}`, "jwks_uri"},
+		{"keys by address without an algorithm", machine + `,"token_endpoint_auth_method":"private_key_jwt","jwks_uri":"https://rp.example/jwks"`, "token_endpoint_auth_signing_alg"},
+		{"public beside an HMAC", `"token_endpoint_auth_method":"none","grant_types":["` + signet.GrantHMACIdentity + `"]`, "grant_types"},
+		{"scope email of a machine", machine + `,"scope":"email"`, "scope"},
+		{"tls_client_auth without a name", machine + `,"token_endpoint_auth_method":"tls_client_auth"`, "tls_client_auth_"},
+		{"tls_client_auth with two names", machine + `,"token_endpoint_auth_method":"tls_client_auth","tls_client_auth_subject_dn":"CN=a","tls_client_auth_san_dns":"a.example"`, "tls_client_auth_"},
+		{"tls_client_auth with a pattern", machine + `,"token_endpoint_auth_method":"tls_client_auth","tls_client_auth_san_dns":"*.example.com"`, "tls_client_auth_san_dns"},
+		{"self-signed without a certificate", machine + `,"token_endpoint_auth_method":"self_signed_tls_client_auth"`, "tls_client_certificate"},
+		{"thumbprint in hex", machine + `,"token_endpoint_auth_method":"self_signed_tls_client_auth","tls_client_certificate":"` + strings.Repeat("0f", 32) + `"`, "tls_client_certificate"},
+		{"certificate demanded and none named", machine + `,"require_certificate":true`, "require_certificate"},
 		{"assertion without keys", machine + `,"token_endpoint_auth_method":"private_key_jwt"`, "jwks"},
 		{"admin without machine", base + `,"admin":true`, "admin"},
 		{"client_id", base + `,"client_id":"../x"`, "client_id"},
@@ -83,6 +95,11 @@ func TestClientMetadataIsJudged(t *testing.T) {
 		machine + `,"audiences":["https://api.example","urn:example:api","orders"],"scope":"a a b"`, machine + `,"admin":true`,
 		`"grant_types":[],"introspect":true`, base + `,"origins":["https://rp.example","https://rp.example:8443","http://localhost:3000"]`,
 		machine + `,"allowed_networks":["10.0.0.0/8","2001:db8::/32"]`,
+		machine + `,"token_endpoint_auth_method":"private_key_jwt","token_endpoint_auth_signing_alg":"RS256","jwks_uri":"https://rp.example/jwks"`,
+		machine + `,"token_endpoint_auth_method":"tls_client_auth","tls_client_auth_subject_dn":"CN=mt,O=Bank"`,
+		machine + `,"token_endpoint_auth_method":"tls_client_auth","tls_client_auth_san_dns":"mt.example.com","tls_client_auth_ca":"` + strings.Repeat("A", 43) + `"`,
+		machine + `,"token_endpoint_auth_method":"self_signed_tls_client_auth","tls_client_certificate":"` + strings.Repeat("A", 43) + `"`,
+		`"grant_types":["` + signet.GrantHMACIdentity + `","` + signet.GrantTokenExchange + `","client_credentials"]`,
 	} {
 		if res := w.send("POST", "/admin/v1/clients", "{"+body+"}"); res.Code != 201 {
 			t.Errorf("valid client %d: %s", i, res.Body)

@@ -204,7 +204,7 @@ func (s *Server) prepareClient(_ context.Context, x *exchange) error {
 
 // ownScope is the registered scope without those that speak of a person.
 func ownScope(client *signet.Client) signet.Scope {
-	return slices.DeleteFunc(client.AllowedScope(), ofPerson)
+	return slices.DeleteFunc(client.AllowedScope(), signet.ScopeOfPerson)
 }
 
 // targets resolves the resource parameter (RFC 8707 §2): each must be registered for the client, and within what was

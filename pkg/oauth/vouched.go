@@ -37,17 +37,8 @@ func principalOf(subject string) string {
 	return ""
 }
 
-// ofPerson is the list of the scopes that speak of a person; no machine has them, neither a client for itself nor what a
-// room vouches for (OIDC Core §3.1.3, SCO-05).
-func ofPerson(token string) bool {
-	switch token {
-	case signet.ScopeOpenID, signet.ScopeProfile, signet.ScopeEmail, signet.ScopePhone, signet.ScopeAddress, signet.ScopeOfflineAccess:
-		return true
-	}
-	return false
-}
-
-func personScope(scope signet.Scope) bool { return slices.ContainsFunc(scope, ofPerson) }
+// personScope: no machine has what speaks of a person, neither a client for itself nor what a room vouches for (SCO-05).
+func personScope(scope signet.Scope) bool { return slices.ContainsFunc(scope, signet.ScopeOfPerson) }
 
 // machineScope refuses a scope parameter that no machine can have, before a credential is looked at: a mark must not be
 // consumed for it.

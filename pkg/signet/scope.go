@@ -38,6 +38,16 @@ func ParseScope(text string) (Scope, error) {
 	return out, nil
 }
 
+// ScopeOfPerson reports whether the token speaks of a person: no client for itself, no biller and no API key has it
+// (OIDC Core §3.1.3).
+func ScopeOfPerson(token string) bool {
+	switch token {
+	case ScopeOpenID, ScopeProfile, ScopeEmail, ScopePhone, ScopeAddress, ScopeOfflineAccess:
+		return true
+	}
+	return false
+}
+
 // Has reports whether the set holds the token.
 func (s Scope) Has(token string) bool { return slices.Contains(s, token) }
 
