@@ -48,6 +48,22 @@ func pagesUnderTest() map[string]func(*templates.Pages, io.Writer) error {
 		"logged_out": func(p *templates.Pages, w io.Writer) error {
 			return p.LoggedOut(w, templates.LoggedOutView{})
 		},
+		"account": func(p *templates.Pages, w io.Writer) error {
+			return p.Account(w, templates.AccountView{
+				UserName: hostile, Problem: hostile, More: true,
+				Pending: []templates.AccountLine{
+					{ID: "a1", Name: hostile, Type: hostile, Role: hostile, Proof: hostile},
+					{ID: "a2", Name: "\u200b\u202e", Type: "Organization", Role: "account-owner", Disabled: true, Proof: "p"},
+				},
+				Member: []templates.AccountLine{{ID: "a3", Name: hostile, Type: hostile, Role: hostile, Proof: hostile}},
+			})
+		},
+		"account_none": func(p *templates.Pages, w io.Writer) error {
+			return p.Account(w, templates.AccountView{UserName: "Ada"})
+		},
+		"login_first": func(p *templates.Pages, w io.Writer) error {
+			return p.LoginFirst(w, templates.LoginFirstView{})
+		},
 		"error": func(p *templates.Pages, w io.Writer) error {
 			return p.Error(w, templates.ErrorView{Status: 400, Title: hostile, Message: hostile, Code: hostile, ErrorID: hostile})
 		},
@@ -145,7 +161,7 @@ func checkElement(t *testing.T, n *html.Node) {
 			t.Errorf("link to %q", attr(n, "href"))
 		}
 	case "form":
-		if action := attr(n, "action"); !slices.Contains([]string{"/login", "/consent", "/logout"}, action) && !strings.HasPrefix(action, "https://rp.test/cb?") {
+		if action := attr(n, "action"); !slices.Contains([]string{"/login", "/consent", "/logout", "/account"}, action) && !strings.HasPrefix(action, "https://rp.test/cb?") {
 			t.Errorf("form to %q", action)
 		}
 	}

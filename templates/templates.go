@@ -2,6 +2,7 @@ package templates
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"errors"
 	"fmt"
@@ -28,6 +29,8 @@ type Pages struct {
 	consent       *template.Template
 	logoutConfirm *template.Template
 	loggedOut     *template.Template
+	account       *template.Template
+	loginFirst    *template.Template
 	errorPage     *template.Template
 	formPost      *template.Template
 }
@@ -52,7 +55,7 @@ func New() (*Pages, error) {
 	}}
 	for name, target := range map[string]**template.Template{
 		"login": &p.login, "consent": &p.consent, "logout_confirm": &p.logoutConfirm,
-		"logged_out": &p.loggedOut, "error": &p.errorPage, "form_post": &p.formPost,
+		"logged_out": &p.loggedOut, "account": &p.account, "login_first": &p.loginFirst, "error": &p.errorPage, "form_post": &p.formPost,
 	} {
 		parsed, err := template.New("layout.html").Option("missingkey=error").
 			ParseFS(sources, "html/layout.html", "html/"+name+".html")
@@ -109,6 +112,28 @@ func (p *Pages) LogoutConfirm(w io.Writer, v LogoutConfirmView) error {
 // LoggedOut renders the page that says nobody is logged in (id logged-out).
 func (p *Pages) LoggedOut(w io.Writer, v LoggedOutView) error {
 	return render(w, p.loggedOut, p.links, v)
+}
+
+// Account renders the accounts of a person (ids account, pending, member; accept-, decline- and leave- with the account's
+// id; error when there is a problem).
+func (p *Pages) Account(w io.Writer, v AccountView) error {
+	v.UserName, v.Problem = Plain(v.UserName, nameLength), Plain(v.Problem, messageLength)
+	clean := func(in []AccountLine) []AccountLine {
+		out := make([]AccountLine, len(in))
+		for i, line := range in {
+			line.Name = cmp.Or(Plain(line.Name, nameLength), line.ID) // a name of hidden characters alone is none
+			line.Type, line.Role = Plain(line.Type, codeLength), Plain(line.Role, codeLength)
+			out[i] = line
+		}
+		return out
+	}
+	v.Pending, v.Member = clean(v.Pending), clean(v.Member)
+	return render(w, p.account, p.links, v)
+}
+
+// LoginFirst renders the page for whoever is not logged in and came from no application (id login-first).
+func (p *Pages) LoginFirst(w io.Writer, v LoginFirstView) error {
+	return render(w, p.loginFirst, p.links, v)
 }
 
 // Error renders the error page (id error); the caller has written the status.

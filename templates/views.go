@@ -39,6 +39,28 @@ type LogoutConfirmView struct {
 // LoggedOutView says that nobody is logged in.
 type LoggedOutView struct{}
 
+// AccountView shows a person the accounts they belong to, or are invited to.
+type AccountView struct {
+	UserName string
+	Problem  string // one sentence when nothing was done, else ""
+	Pending  []AccountLine
+	Member   []AccountLine
+	More     bool // there are more than the page shows
+}
+
+// AccountLine is one account on the page.
+type AccountLine struct {
+	ID       string // of the account, ours: makes the ids of the buttons
+	Name     string
+	Type     string // in words
+	Role     string
+	Disabled bool   // nobody may act for it: it cannot be accepted
+	Proof    string // sealed: what was shown to whom, sent back in a hidden field
+}
+
+// LoginFirstView says that the page needs a login, which only an application can begin.
+type LoginFirstView struct{}
+
 // ErrorView is the page for a request that cannot be sent back to its client.
 type ErrorView struct {
 	Status  int

@@ -173,7 +173,7 @@ func (n *node) rooms(d *deployment, base *foundation) (public, certified []web.R
 		return nil, nil, err
 	}
 	hints := &lateHints{}
-	people, err := login.New(login.Options{Issuer: d.issuer, Records: n.store, Sessions: n.store, Consents: n.store,
+	people, err := login.New(login.Options{Issuer: d.issuer, Records: n.store, Sessions: n.store, Consents: n.store, Memberships: n.store,
 		Attempts: base.homes.attempts, Flows: base.ring, Hints: hints, Events: n.store, Meter: meter, HashKeys: base.ring.HashKeys, Sealer: base.ring,
 		Passwords: passwords, Pages: base.pages, Secure: d.https(), Now: d.now, Log: d.log, SessionIdle: d.sessionIdle, SessionMax: d.sessionMax})
 	if err != nil {

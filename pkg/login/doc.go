@@ -1,5 +1,5 @@
-// Package login is a person in a browser: login, consent, session and logout, and what people choose as passwords. It
-// changes stored state and sends the browser back to /authorize, where every return is a fresh decision; it never issues
+// Package login is a person in a browser: login, consent, session and logout, the accounts they belong to, and what they
+// choose as passwords. It changes stored state and sends the browser back to /authorize, where every return is a fresh decision; it never issues
 // anything itself and knows no protocol beyond RP-Initiated Logout.
 //
 //	/authorize ──303──▶ GET /login ─▶ POST /login ───┐            flow: the sealed request, bound to this browser
@@ -8,6 +8,8 @@
 //
 //	GET,POST /logout ─▶ hint of this very session ─────────────▶ ended ─▶ registered URI with state, or /logged-out
 //	                 └▶ anything else ─▶ confirm page ─▶ POST ──┘
+//
+//	GET /account ─▶ invitations, memberships ─▶ POST accept, decline, leave ─303─▶ GET /account
 //
 // Cookies, all HttpOnly, SameSite=Lax, Path=/, and over https with the __Host- prefix and Secure:
 //

@@ -125,7 +125,7 @@ func newHouse(t *testing.T, change ...func(*login.Options)) *house {
 	pages, err := templates.New()
 	h.must(err)
 	opts := login.Options{
-		Issuer: issuer, Records: h.store, Sessions: h.store, Consents: h.store, Attempts: h.attempts, Flows: h.ring,
+		Issuer: issuer, Records: h.store, Sessions: h.store, Consents: h.store, Memberships: h.store, Attempts: h.attempts, Flows: h.ring,
 		Hints: hints{}, Events: h.store, HashKeys: h.ring.HashKeys, Sealer: h.ring, Passwords: h.passwords, Pages: pages,
 		Meter: h.meter, Secure: true, Now: h.clock.Now, Log: log,
 	}

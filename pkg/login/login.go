@@ -18,21 +18,23 @@ const (
 	DefaultSessionMax  = 24 * time.Hour
 )
 
-// Options is what Login needs. Everything is required but the two lifetimes.
+// Options is what Login needs. Everything is required but the memberships and the two lifetimes.
 type Options struct {
-	Issuer    string
-	Records   Records
-	Sessions  Sessions
-	Consents  Consents
-	Attempts  Attempts
-	Flows     Flows
-	Hints     Hints
-	Events    Events
-	Meter     Meter
-	HashKeys  func() signet.HashKeys
-	Sealer    Sealer
-	Passwords *Passwords
-	Pages     *templates.Pages
+	Issuer   string
+	Records  Records
+	Sessions Sessions
+	Consents Consents
+	// Memberships are what /account shows; nil: there is no such page.
+	Memberships Memberships
+	Attempts    Attempts
+	Flows       Flows
+	Hints       Hints
+	Events      Events
+	Meter       Meter
+	HashKeys    func() signet.HashKeys
+	Sealer      Sealer
+	Passwords   *Passwords
+	Pages       *templates.Pages
 	// Secure cookies with the __Host- prefix: everywhere but over plain http in development.
 	Secure bool
 	Now    func() time.Time
@@ -91,7 +93,7 @@ func (l *Login) Routes() []web.Route {
 	page := func(name, method, path string, h http.HandlerFunc) web.Route {
 		return web.Route{Name: name, Methods: []string{method}, Path: path, Class: web.ClassPage, Handler: h}
 	}
-	return []web.Route{
+	routes := []web.Route{
 		page("login", http.MethodGet, "/login", l.getLogin),
 		page("login-post", http.MethodPost, "/login", l.postLogin),
 		page("consent", http.MethodGet, "/consent", l.getConsent),
@@ -102,6 +104,11 @@ func (l *Login) Routes() []web.Route {
 		{Name: "assets", Methods: []string{http.MethodGet}, Path: templates.AssetPrefix + "{name}", Class: web.ClassAsset,
 			Handler: templates.Assets().ServeHTTP},
 	}
+	if l.Memberships != nil {
+		routes = append(routes, page("account", http.MethodGet, "/account", l.getAccount),
+			page("account-post", http.MethodPost, "/account", l.postAccount))
+	}
+	return routes
 }
 
 // now is the time to the microsecond, which is what stores keep: a time that was written must compare equal when read.

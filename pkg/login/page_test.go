@@ -24,10 +24,13 @@ func TestPageHeaders(t *testing.T) {
 		"wrong password":  b.logIn("ada", "wrong"),
 		"cross-site post": b.do(b.request(http.MethodPost, "/login", url.Values{}, map[string]string{"Sec-Fetch-Site": "cross-site"})),
 		"logged out":      b.get("/logged-out"),
+		"log in first":    b.get("/account"),
 	}
 	b.logIn("ada", password)
 	pages["consent"] = b.get("/consent?flow=" + flow)
 	pages["consent, no flow"] = b.get("/consent")
+	pages["account"] = b.get("/account")
+	pages["account, forged"] = b.post("/account", url.Values{"page": {"x"}, "decision": {"accept"}})
 	pages["logout"] = b.get("/logout")
 	for name, page := range pages {
 		head := page.Header()

@@ -38,6 +38,17 @@ type Consents interface {
 	GrantConsent(ctx context.Context, consent *signet.Consent, event signet.Event) error
 }
 
+// Memberships is a person's part in accounts. Every write carries its audit event in the same transaction.
+type Memberships interface {
+	// MembershipsNow reads the truth, pending ones too; empty for a person without any. Error: CodeUnavailable.
+	MembershipsNow(ctx context.Context, user signet.UserID) (*signet.Memberships, error)
+	// AcceptMembership makes a pending one count; nothing happens to one that counts. Errors: CodeNotFound, CodeUnavailable.
+	AcceptMembership(ctx context.Context, account string, user signet.UserID, event signet.Event) error
+	// EndMembership ends one, pending or not. Errors: CodeConflict for the last accepted owner, CodeNotFound,
+	// CodeUnavailable.
+	EndMembership(ctx context.Context, account string, user signet.UserID, event signet.Event) error
+}
+
 // Attempts counts guesses at secrets that people type, in the shared store, so that all nodes count together.
 type Attempts interface {
 	// Reserve counts one attempt before the secret is looked at, by one atomic command, and returns the count within the

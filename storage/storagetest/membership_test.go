@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/signet-auth/signet/pkg/signet"
+	"github.com/signet-auth/signet/storage/sqlstore"
 )
 
 func TestMemberships(t *testing.T) {
@@ -64,6 +65,36 @@ func TestMemberships(t *testing.T) {
 				t.Fatal("what was so already was written")
 			}
 			w.revoked(t, facts(u.ID), 1)
+		})
+		t.Run("what another node did is read at once where the truth is asked for", func(t *testing.T) {
+			a, _ := w.account(t)
+			u := w.member(t, a.ID, "merchant-terminal", false)
+			other := w.open(t, sqlstore.Options{})
+			settled(t, other)
+			now := func() *signet.Memberships {
+				t.Helper()
+				m, err := other.MembershipsNow(t.Context(), u.ID)
+				want(t, "MembershipsNow", err, "")
+				return m
+			}
+			_, err := other.Memberships(t.Context(), u.ID) // warm
+			want(t, "Memberships", err, "")
+			if m := now(); len(m.Members) != 1 || m.Members[0].AcceptedAt != nil {
+				t.Fatalf("got %+v", m)
+			}
+			want(t, "AcceptMembership", w.AcceptMembership(t.Context(), a.ID, u.ID, event(signet.EventMemberAccepted)), "")
+			if m := now(); m.Members[0].AcceptedAt == nil {
+				t.Fatalf("got %+v", m)
+			}
+			want(t, "EndMembership", w.EndMembership(t.Context(), a.ID, u.ID, event(signet.EventMemberRemoved)), "")
+			if m := now(); len(m.Members) != 0 || m.UserID != u.ID {
+				t.Fatalf("got %+v", m)
+			}
+			m, err := other.MembershipsNow(t.Context(), "\x00")
+			want(t, "MembershipsNow of nobody", err, "")
+			if len(m.Members) != 0 {
+				t.Fatalf("got %+v", m)
+			}
 		})
 		t.Run("another role keeps the acceptance and takes back what tokens carry", func(t *testing.T) {
 			a, _ := w.account(t)

@@ -22,7 +22,7 @@ func publicRoutes() []route {
 	page, get := []string{"GET", "POST"}, []string{"GET"}
 	return []route{
 		{"/authorize", page, "page", ""}, {"/login", page, "page", ""}, {"/consent", page, "page", ""}, {"/logout", page, "page", ""},
-		{"/logged-out", get, "page", ""},
+		{"/logged-out", get, "page", ""}, {"/account", page, "page", ""},
 		{"/token", []string{"POST"}, "token", "client"}, {"/introspect", []string{"POST"}, "token", ""},
 		{"/revoke", []string{"POST"}, "token", "client"}, {"/userinfo", page, "token", "client"},
 		{"/.well-known/openid-configuration", []string{"GET", "HEAD"}, "public", "public"},
