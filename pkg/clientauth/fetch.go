@@ -127,7 +127,8 @@ func (f *fetcher) of(ctx context.Context, client *signet.Client, h header) (*key
 			return nil, "assertion_jwks_timeout"
 		}
 	}
-	return f.known(ctx, client, r, now)
+	// The clock went on while the set was fetched: judged by the time before, it would be one of the future.
+	return f.known(ctx, client, r, f.now())
 }
 
 // known is what holds after the fetch, or without one.
