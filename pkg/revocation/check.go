@@ -59,12 +59,21 @@ func (s *Service) lookFast(ctx context.Context, facts signet.TokenFacts, asked n
 		}
 		return false, false
 	}
+	unsure := false
 	for i, key := range keys {
-		if before, ok := found[key]; ok && applies(asked[i].kind, before, facts.IssuedAt) {
+		before, ok := found[key]
+		switch {
+		case !ok:
+		case before == 0 && asked[i].kind == signet.RevokedPrincipal:
+			// A principal's entry always names a second. A node of the version before these entries does not know that
+			// when it drains the outbox or rebuilds the fast home, and leaves it out; believed, the entry would kill
+			// whatever the principal gets from then on. The journal knows the second.
+			unsure = true
+		case applies(asked[i].kind, before, facts.IssuedAt):
 			return true, true
 		}
 	}
-	return false, true
+	return false, !unsure
 }
 
 // applies reports whether an entry takes back a token that was issued then. Client, user and principal entries end what
