@@ -1,11 +1,15 @@
 package admin
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -14,13 +18,67 @@ import (
 
 const maxKeys = 20
 
-// keySet judges where the keys come from, and the hosted JWKS: public keys only, each with a kid of its own, strong enough, and one that the
-// registered algorithm can use. Keys for encryption are kept as sent and never verify.
+// hasKeys reports whether the method proves a client by keys of its own.
+func (j *judge) hasKeys() bool {
+	return j.m.TokenEndpointAuthMethod == signet.AuthPrivateKeyJWT || j.m.TokenEndpointAuthMethod == signet.AuthSelfSignedTLS
+}
+
+// certified reports whether the environment takes hosted keys as certificates alone (wire.md, 2).
+func (j *judge) certified() bool {
+	return j.m.Environment == signet.EnvironmentCAT || j.m.Environment == signet.EnvironmentProduction
+}
+
+const maxCertificates = 64 << 10
+
+// certificates makes the hosted keys of the certificates that were sent. In cat and production each must be a good one;
+// elsewhere what is wrong is a warning.
+func (j *judge) certificates() {
+	m := j.m
+	if m.Certificates == "" {
+		j.need(!j.certified() || len(m.JWKS) == 0, "jwks", "is taken in cat and production as PEM certificates alone: send certificates")
+		return
+	}
+	if m.JWKSURI != "" || len(m.Certificates) > maxCertificates || j.partners.KeySet == nil {
+		j.problem("certificates", "are those of hosted keys, without jwks_uri, at most %d characters", maxCertificates)
+		return
+	}
+	before := j.before
+	if before != nil && before.Certificates == m.Certificates && before.Environment == m.Environment {
+		// Judged when they came. Else a record whose certificate has ended could not even be told to refuse a key.
+		m.JWKS = before.JWKS
+		return
+	}
+	set, warnings, err := j.partners.KeySet(m.Certificates, j.certified())
+	if err != nil {
+		text := "cannot be used"
+		if fault := (*signet.Error)(nil); errors.As(err, &fault) && fault.Message != "" {
+			text = "are refused: " + strings.TrimSuffix(fault.Message, ".")
+		}
+		j.problem("certificates", "%s", text)
+		return
+	}
+	j.warnings = append(j.warnings, warnings...)
+	if len(m.JWKS) > 0 && (before == nil || !sameJSON(m.JWKS, before.JWKS)) && !sameJSON(m.JWKS, set) {
+		j.warnings = append(j.warnings, "the jwks that was sent is not used: the keys are those of the certificates")
+	}
+	m.JWKS = set
+}
+
+func sameJSON(a, b json.RawMessage) bool {
+	var x, y bytes.Buffer
+	return json.Compact(&x, a) == nil && json.Compact(&y, b) == nil && bytes.Equal(x.Bytes(), y.Bytes())
+}
+
+// keySet judges the keys of a client: fetched from where it says, or hosted here. The hosted set has public keys only,
+// each with a kid of its own, strong enough, and one that the registered algorithm can use. Keys for encryption are kept
+// as sent and never verify.
 func (j *judge) keySet() {
 	m := j.m
 	if m.JWKSURI != "" {
 		// What stands there is judged when it is fetched, by the same rules.
-		j.need(httpsURL(m.JWKSURI), "jwks_uri", "must be an https URL")
+		check := j.partners.CheckKeySetURI
+		j.need(check == nil && httpsURL(m.JWKSURI) || check != nil && check(m.JWKSURI) == nil, "jwks_uri", "must be an https URL without user or fragment")
+		j.need(j.hasKeys(), "jwks_uri", "is for private_key_jwt and self_signed_tls_client_auth")
 		j.need(len(m.JWKS) == 0, "jwks_uri", "goes without jwks") // RFC 7591 §2
 		return
 	}
@@ -80,7 +138,28 @@ func (j *judge) keys(keys []jose.JSONWebKey) {
 		j.need(slices.ContainsFunc(signing, fits), "jwks", "holds no signing key for token_endpoint_auth_signing_alg")
 	}
 	if j.m.Partner {
-		j.need(len(signing) >= 1 && encrypting >= 1, "jwks", "of a partner needs one key with use sig and one with use enc")
+		j.need(len(signing) == 1 && encrypting == 1, "jwks", "of a partner needs one key with use sig and one with use enc, no more")
+	}
+	if j.m.TokenEndpointAuthMethod == signet.AuthSelfSignedTLS {
+		// RFC 8705 §2.2.2: the certificate is that of a key's x5c.
+		shown := func(key jose.JSONWebKey) bool { return key.Use == "sig" && len(key.Certificates) > 0 }
+		j.need(slices.ContainsFunc(keys, shown), "jwks", "of self_signed_tls_client_auth needs a key with use sig and its certificate as x5c")
+	}
+}
+
+// maxRefusedKeys is generous: whoever has lost so many keys needs another client.
+const maxRefusedKeys = 50
+
+// refusedKeys are the operator's quick way to end a key, whoever hosts it.
+func (j *judge) refusedKeys() {
+	refused := j.m.JWKSRefusedKIDs
+	j.need(len(refused) == 0 || j.hasKeys(), "jwks_refused_kids", "is for private_key_jwt and self_signed_tls_client_auth")
+	j.need(len(refused) <= maxRefusedKeys, "jwks_refused_kids", fmt.Sprintf("may hold at most %d", maxRefusedKeys))
+	seen := map[string]bool{}
+	for _, kid := range refused[:min(len(refused), maxRefusedKeys)] {
+		j.need(kid != "" && len(kid) <= 200, "jwks_refused_kids", "must be names of keys, 200 characters at most")
+		j.need(!seen[kid], "jwks_refused_kids", "repeats one")
+		seen[kid] = true
 	}
 }
 

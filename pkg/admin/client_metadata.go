@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"regexp"
@@ -11,21 +13,44 @@ import (
 	"github.com/signet-auth/signet/pkg/signet"
 )
 
-// metadata fills in what was left out and judges the whole. Every problem is named at once.
-// Error: CodeInvalidRequest.
-func (a *Admin) metadata(m *signet.ClientMetadata, admin bool) error {
-	j := &judge{m: m, algs: a.o.SigningAlgs(), now: a.o.Now()}
+// metadata fills in what was left out and judges the whole; before is the record that it replaces, nil for a new one.
+// Every problem is named at once; warnings are what an operator should know of a record that is taken.
+// Errors: CodeInvalidRequest, CodeUnavailable.
+func (a *Admin) metadata(ctx context.Context, m *signet.ClientMetadata, admin bool, before *signet.Client) (warnings []string, err error) {
+	j := &judge{m: m, algs: a.o.SigningAlgs(), now: a.o.Now(), before: before, partners: &a.o.Contracts.Partners}
 	j.defaults()
 	for _, check := range checks {
 		check(j)
 	}
-	if admin && !slices.Contains(m.GrantTypes, signet.GrantClientCredentials) {
+	if admin && !j.uses(signet.GrantClientCredentials) {
 		j.problem("admin", "is for clients with grant type client_credentials")
 	}
+	if err := a.accountOf(ctx, j); err != nil {
+		return nil, err
+	}
 	if len(j.problems) == 0 {
+		return j.warnings, nil
+	}
+	return nil, badRequest("client_metadata", "%s.", strings.Join(j.problems[:min(len(j.problems), 20)], "; "))
+}
+
+// accountOf sees that a machine acts for an account that is there. Error: CodeUnavailable.
+func (a *Admin) accountOf(ctx context.Context, j *judge) error {
+	id := j.m.AccountID
+	if id == "" {
 		return nil
 	}
-	return badRequest("client_metadata", "%s.", strings.Join(j.problems[:min(len(j.problems), 20)], "; "))
+	j.need(j.uses(signet.GrantClientCredentials), "account_id", "is for clients with grant type client_credentials")
+	if a.o.Contracts.Accounts == nil {
+		j.problem("account_id", "names no account")
+		return nil
+	}
+	_, err := a.o.Contracts.Accounts.Account(ctx, id)
+	if errors.Is(err, signet.ErrNotFound) {
+		j.problem("account_id", "names no account")
+		return nil
+	}
+	return err
 }
 
 // judge holds one client's metadata while it is checked.
@@ -33,7 +58,10 @@ type judge struct {
 	m        *signet.ClientMetadata
 	algs     []string
 	now      time.Time
+	before   *signet.Client // nil: the client is new
+	partners *Partners
 	problems []string
+	warnings []string
 }
 
 // problem notes one. Texts are ours alone: what a caller sent is never repeated.
@@ -54,8 +82,9 @@ func (j *judge) uses(grant string) bool { return slices.Contains(j.m.GrantTypes,
 // checks is the whole list; its order is the order of the problems in the answer.
 var checks = []func(*judge){
 	(*judge).method, (*judge).grants, (*judge).redirects, (*judge).texts, (*judge).links, (*judge).origins,
-	(*judge).scope, (*judge).audiences, (*judge).keySet, (*judge).certificate, (*judge).algorithms, (*judge).confidentialOnly,
-	(*judge).lifetimes, (*judge).choices, (*judge).assertions, (*judge).networks,
+	(*judge).scope, (*judge).audiences, (*judge).certificates, (*judge).keySet, (*judge).refusedKeys, (*judge).certificate,
+	(*judge).algorithms, (*judge).confidentialOnly, (*judge).partner, (*judge).lifetimes, (*judge).choices,
+	(*judge).assertions, (*judge).networks,
 }
 
 // defaults are those of RFC 7591 §2 and of signet.ClientMetadata.
@@ -79,17 +108,17 @@ func (j *judge) defaults() {
 }
 
 func (j *judge) method() {
-	switch j.m.TokenEndpointAuthMethod {
-	case signet.AuthNone, signet.AuthSecretBasic, signet.AuthSecretPost, signet.AuthPrivateKeyJWT, signet.AuthTLS, signet.AuthSelfSignedTLS:
-	default:
-		j.problem("token_endpoint_auth_method", "must be none, client_secret_basic, client_secret_post, private_key_jwt, tls_client_auth or self_signed_tls_client_auth")
-	}
+	known := []signet.AuthMethod{signet.AuthNone, signet.AuthSecretBasic, signet.AuthSecretPost, signet.AuthPrivateKeyJWT,
+		signet.AuthTLS, signet.AuthSelfSignedTLS}
+	j.need(slices.Contains(known, j.m.TokenEndpointAuthMethod), "token_endpoint_auth_method",
+		"must be none, client_secret_basic, client_secret_post, private_key_jwt, tls_client_auth or self_signed_tls_client_auth")
 }
 
 func (j *judge) grants() {
 	// The last two prove themselves: a client is registered for them to be let in beside a biller's HMAC or an API key.
-	known := []string{signet.GrantAuthorizationCode, signet.GrantRefreshToken, signet.GrantClientCredentials,
-		signet.GrantHMACIdentity, signet.GrantTokenExchange}
+	// signet.GrantPIN is not among them: it belongs to PIN applications, whose clients are made with them.
+	machine := []string{signet.GrantClientCredentials, signet.GrantHMACIdentity, signet.GrantTokenExchange}
+	known := append([]string{signet.GrantAuthorizationCode, signet.GrantRefreshToken}, machine...)
 	seen := map[string]bool{}
 	for _, grant := range j.m.GrantTypes {
 		j.need(slices.Contains(known, grant), "grant_types", "may hold "+strings.Join(known, ", "))
@@ -98,8 +127,9 @@ func (j *judge) grants() {
 	}
 	j.need(len(j.m.GrantTypes) > 0 || j.m.Introspect, "grant_types", "must not be empty")
 	j.need(!seen[signet.GrantRefreshToken] || seen[signet.GrantAuthorizationCode], "grant_types", "refresh_token needs authorization_code")
-	j.need(!j.public() || !seen[signet.GrantClientCredentials], "grant_types", "client_credentials is for confidential clients")
-	j.need(!j.public() || !seen[signet.GrantHMACIdentity], "grant_types", signet.GrantHMACIdentity+" is for confidential clients")
+	for _, grant := range machine {
+		j.need(!j.public() || !seen[grant], "grant_types", grant+" is for confidential clients")
+	}
 	code := seen[signet.GrantAuthorizationCode]
 	if code {
 		j.need(slices.Equal(j.m.ResponseTypes, []string{"code"}), "response_types", "must be code")
@@ -199,7 +229,6 @@ func (j *judge) confidentialOnly() {
 	j.need(j.m.RequirePKCE == nil || *j.m.RequirePKCE, "require_pkce", "may be false for confidential clients only")
 	j.need(j.m.Rotation != "off", "rotation", "may be off for confidential clients only")
 	j.need(!j.m.Introspect, "introspect", "is for confidential clients")
-	j.need(!j.m.Partner, "partner", "is for confidential clients")
 }
 
 func (j *judge) lifetimes() {
@@ -211,6 +240,7 @@ func (j *judge) lifetimes() {
 		{"access_token_lifetime", j.m.AccessTokenLifetime, day},
 		{"id_token_lifetime", j.m.IDTokenLifetime, day},
 		{"refresh_token_lifetime", j.m.RefreshTokenLifetime, 3660 * day},
+		{"refresh_token_idle", j.m.RefreshTokenIdle, 3660 * day},
 		{"assertion_max_lifetime", j.m.AssertionMaxLifetime, 3600},
 	} {
 		if entry.value < 0 || entry.value > entry.max {
@@ -234,6 +264,7 @@ func (j *judge) choices() {
 		{"assertion_audience", j.m.AssertionAudience, []string{"", "token_endpoint"}},
 		{"assertion_error", j.m.AssertionError, []string{"", "document"}},
 		{"token_response_jti", j.m.TokenResponseJTI, []string{"", "none", "assertion", "issued"}},
+		{"environment", j.m.Environment, []string{"", signet.EnvironmentCAT, signet.EnvironmentProduction}},
 	} {
 		if !slices.Contains(entry.allowed, entry.value) {
 			j.problem(entry.member, "must be one of %s", strings.Join(entry.allowed[1:], ", "))

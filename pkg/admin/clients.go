@@ -28,6 +28,7 @@ type clientReplace struct {
 	CreatedAt json.RawMessage `json:"created_at"`
 	UpdatedAt json.RawMessage `json:"updated_at"`
 	Version   json.RawMessage `json:"version"`
+	Warnings  json.RawMessage `json:"warnings"`
 }
 
 // clientView is a client on the wire. The secret is in the answer that makes it and in no other.
@@ -44,6 +45,8 @@ type clientView struct {
 	CreatedAt time.Time    `json:"created_at"`
 	UpdatedAt time.Time    `json:"updated_at"`
 	Version   int64        `json:"version"`
+	// Warnings are what the operator should know of what was just written; no part of the record.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 type secretView struct {
@@ -64,9 +67,17 @@ func viewClient(c *signet.Client, secret signet.Secret) clientView {
 	return view
 }
 
-func writeClient(c *call, status int, client *signet.Client, secret signet.Secret) {
+// clientAnswer is what the answer to a write says beside the record.
+type clientAnswer struct {
+	secret   signet.Secret
+	warnings []string
+}
+
+func writeClient(c *call, status int, client *signet.Client, answer *clientAnswer) {
+	view := viewClient(client, answer.secret)
+	view.Warnings = answer.warnings
 	c.w.Header().Set("ETag", etag(client.Version))
-	web.WriteJSON(c.w, status, viewClient(client, secret))
+	web.WriteJSON(c.w, status, view)
 }
 
 func (a *Admin) listClients(c *call) error {
@@ -102,22 +113,21 @@ func (a *Admin) createClient(c *call) error {
 	if !clientIDs.MatchString(string(in.ClientID)) {
 		return badRequest("client_id", "The client_id may have letters, digits, dot, underscore and hyphen, 100 at most.")
 	}
-	if err := a.metadata(&in.ClientMetadata, in.Admin); err != nil {
+	warnings, err := a.metadata(c.ctx(), &in.ClientMetadata, in.Admin, nil)
+	if err != nil {
 		return err
 	}
 	now := a.o.Now()
 	client := &signet.Client{ID: in.ClientID, ClientMetadata: in.ClientMetadata, Admin: in.Admin, CreatedAt: now, UpdatedAt: now, Version: 1}
-	var secret signet.Secret
+	answer := &clientAnswer{warnings: warnings}
 	if usesSecret(&in.ClientMetadata) {
-		secret = a.addSecret(client, now)
+		answer.secret = a.addSecret(client, now)
 	}
-	event := a.event(c, signet.EventClientCreated, "client:"+string(client.ID))
-	event.ClientID = client.ID
-	if err := a.o.Clients.InsertClient(c.ctx(), client, event); err != nil {
+	if err := a.o.Clients.InsertClient(c.ctx(), client, a.clientEvent(c, signet.EventClientCreated, client.ID)); err != nil {
 		return err
 	}
 	c.w.Header().Set("Location", "/admin/v1/clients/"+string(client.ID))
-	writeClient(c, http.StatusCreated, client, secret)
+	writeClient(c, http.StatusCreated, client, answer)
 	return nil
 }
 
@@ -153,7 +163,7 @@ func (a *Admin) getClient(c *call) error {
 	if err != nil {
 		return err
 	}
-	writeClient(c, http.StatusOK, client, "")
+	writeClient(c, http.StatusOK, client, &clientAnswer{})
 	return nil
 }
 
@@ -176,7 +186,8 @@ func (a *Admin) putClient(c *call) error {
 	if client.MayUse(signet.GrantPIN) {
 		return badRequest("pin_application", "This client belongs to a PIN application: change it at /admin/v1/pin-applications.")
 	}
-	if err := a.metadata(&in.ClientMetadata, in.Admin); err != nil {
+	warnings, err := a.metadata(c.ctx(), &in.ClientMetadata, in.Admin, client)
+	if err != nil {
 		return err
 	}
 	if client.Public() != (in.TokenEndpointAuthMethod == signet.AuthNone) {
@@ -187,14 +198,19 @@ func (a *Admin) putClient(c *call) error {
 	if !usesSecret(&client.ClientMetadata) {
 		client.Secrets = nil
 	}
-	return a.update(c, client, "", signet.EventClientUpdated)
+	return a.write(c, client, &clientAnswer{warnings: warnings}, a.clientEvent(c, signet.EventClientUpdated, client.ID))
 }
 
-// update writes a changed client and answers with it.
-func (a *Admin) update(c *call, client *signet.Client, secret signet.Secret, kind signet.EventKind) error {
+// clientEvent starts the audit event of an act on a client.
+func (a *Admin) clientEvent(c *call, kind signet.EventKind, id signet.ClientID) signet.Event {
+	event := a.event(c, kind, "client:"+string(id))
+	event.ClientID = id
+	return event
+}
+
+// write writes a changed client and answers with it.
+func (a *Admin) write(c *call, client *signet.Client, answer *clientAnswer, event signet.Event) error {
 	client.UpdatedAt = a.o.Now()
-	event := a.event(c, kind, "client:"+string(client.ID))
-	event.ClientID = client.ID
 	if err := a.o.Clients.UpdateClient(c.ctx(), client, event); err != nil {
 		if errors.Is(err, signet.ErrConflict) {
 			return &signet.Error{Code: codeStale, Reason: "changed_meanwhile", Cause: err}
@@ -205,7 +221,7 @@ func (a *Admin) update(c *call, client *signet.Client, secret signet.Secret, kin
 	if err != nil {
 		return err
 	}
-	writeClient(c, http.StatusOK, stored, secret)
+	writeClient(c, http.StatusOK, stored, answer)
 	return nil
 }
 
@@ -255,7 +271,7 @@ func (a *Admin) rotateSecret(c *call) error {
 	}
 	client.Secrets = live
 	secret := a.addSecret(client, now)
-	return a.update(c, client, secret, signet.EventSecretRotated)
+	return a.write(c, client, &clientAnswer{secret: secret}, a.clientEvent(c, signet.EventSecretRotated, client.ID))
 }
 
 func (a *Admin) disableClient(c *call) error {
@@ -274,15 +290,13 @@ func (a *Admin) setClientDisabled(c *call, disabled bool, kind signet.EventKind)
 	if err := empty(c.r); err != nil {
 		return err
 	}
-	event := a.event(c, kind, "client:"+string(client.ID))
-	event.ClientID = client.ID
-	if err := a.o.Clients.SetClientDisabled(c.ctx(), client.ID, disabled, event); err != nil {
+	if err := a.o.Clients.SetClientDisabled(c.ctx(), client.ID, disabled, a.clientEvent(c, kind, client.ID)); err != nil {
 		return err
 	}
 	stored, err := a.o.Clients.Client(c.ctx(), client.ID)
 	if err != nil {
 		return err
 	}
-	writeClient(c, http.StatusOK, stored, "")
+	writeClient(c, http.StatusOK, stored, &clientAnswer{})
 	return nil
 }

@@ -13,6 +13,9 @@ import (
 func (a *Admin) contractRoutes() []web.Route {
 	var routes []web.Route
 	have := &a.o.Contracts
+	if have.Partners.evidence() {
+		routes = append(routes, a.partnerRoutes()...)
+	}
 	if have.billers() {
 		routes = append(routes, a.billerRoutes()...)
 	}

@@ -108,6 +108,8 @@ type Contracts struct {
 	PINClient func(signet.PINApplicationMetadata) signet.ClientMetadata
 	// Roles are those that members and API keys may have: pkg/account.
 	Roles func() []string
+	// Partners are the judgements of partner access.
+	Partners Partners
 	// Dev admits what only a development server may have: the API key that document 001 publishes.
 	Dev bool
 }

@@ -61,10 +61,10 @@ type ClientMetadata struct {
 	TokenEndpointAuthAlg    string          `json:"token_endpoint_auth_signing_alg,omitempty"` // private_key_jwt: the one algorithm accepted
 	GrantTypes              []string        `json:"grant_types"`
 	ResponseTypes           []string        `json:"response_types,omitempty"`
-	Scope                   string          `json:"scope,omitempty"`            // space-separated: all that may be asked for
-	ApplicationType         string          `json:"application_type,omitempty"` // web (default) or native
-	JWKS                    json.RawMessage `json:"jwks,omitempty"`             // RFC 7517 set, kept as sent
-	JWKSURI                 string          `json:"jwks_uri,omitempty"`             // fetched by pkg/clientauth; instead of jwks
+	Scope                   string          `json:"scope,omitempty"`                        // space-separated: all that may be asked for
+	ApplicationType         string          `json:"application_type,omitempty"`             // web (default) or native
+	JWKS                    json.RawMessage `json:"jwks,omitempty"`                         // RFC 7517 set, kept as sent
+	JWKSURI                 string          `json:"jwks_uri,omitempty"`                     // fetched by pkg/clientauth; instead of jwks
 	IDTokenSignedAlg        string          `json:"id_token_signed_response_alg,omitempty"` // default RS256
 	DefaultMaxAge           *Seconds        `json:"default_max_age,omitempty"`
 	RequireAuthTime         bool            `json:"require_auth_time,omitempty"`

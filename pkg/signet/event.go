@@ -64,6 +64,7 @@ const (
 	EventCredentialsThrottled   EventKind = "credentials.throttled" // one network and one caller, once in a window
 	EventClientJWKSStale        EventKind = "client_jwks.stale"     // the last good set is used
 	EventClientActivated        EventKind = "client.activated"      // production, after a success in CAT
+	EventClientEvidence         EventKind = "client.evidence_given" // CAT's word for production
 )
 
 // Traffic events: queued and written in batches, up to one second may be lost by kill -9.
