@@ -154,6 +154,34 @@ func TestTrafficEvents(t *testing.T) {
 	})
 }
 
+// TestLastIssued: the newest token of that client and grant, and of no other.
+func TestLastIssued(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		at := kept(w.clock.Now())
+		for i, e := range []signet.Event{
+			{ClientID: "p", Reason: signet.GrantClientCredentials}, {ClientID: "p", Reason: signet.GrantClientCredentials},
+			{ClientID: "p", Reason: signet.GrantTokenExchange}, {ClientID: "q", Reason: signet.GrantTokenExchange},
+			{Kind: signet.EventTokenRefused, ClientID: "q", Reason: signet.GrantClientCredentials},
+		} {
+			e.ID, e.At = signet.NewEventID(), at.Add(time.Duration(i)*time.Minute)
+			if e.Kind == "" {
+				e.Kind = signet.EventTokenIssued
+			}
+			w.Traffic(e)
+		}
+		run(t, w.Store)()
+		got, err := w.LastIssued(t.Context(), "p", signet.GrantClientCredentials)
+		want(t, "LastIssued", err, "")
+		if !got.Equal(at.Add(time.Minute)) {
+			t.Errorf("got %s, want %s", got, at.Add(time.Minute))
+		}
+		for _, id := range []signet.ClientID{"q", "nobody", ""} {
+			_, err = w.LastIssued(t.Context(), id, signet.GrantClientCredentials)
+			want(t, "LastIssued of "+string(id), err, signet.CodeNotFound)
+		}
+	})
+}
+
 // LOG-01: gorm's own logger would print bind values of failed statements.
 func TestLogsHoldNoValues(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
