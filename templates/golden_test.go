@@ -50,7 +50,7 @@ func pagesUnderTest() map[string]func(*templates.Pages, io.Writer) error {
 		},
 		"account": func(p *templates.Pages, w io.Writer) error {
 			return p.Account(w, templates.AccountView{
-				UserName: hostile, Problem: hostile, More: true,
+				UserName: hostile, Problem: hostile, About: hostile, More: true,
 				Pending: []templates.AccountLine{
 					{ID: "a1", Name: hostile, Type: hostile, Role: hostile, Proof: hostile},
 					{ID: "a2", Name: "\u200b\u202e", Type: "Organization", Role: "account-owner", Disabled: true, Proof: "p"},

@@ -117,7 +117,7 @@ func (p *Pages) LoggedOut(w io.Writer, v LoggedOutView) error {
 // Account renders the accounts of a person (ids account, pending, member; accept-, decline- and leave- with the account's
 // id; error when there is a problem).
 func (p *Pages) Account(w io.Writer, v AccountView) error {
-	v.UserName, v.Problem = Plain(v.UserName, nameLength), Plain(v.Problem, messageLength)
+	v.UserName, v.Problem, v.About = Plain(v.UserName, nameLength), Plain(v.Problem, messageLength), Plain(v.About, nameLength)
 	clean := func(in []AccountLine) []AccountLine {
 		out := make([]AccountLine, len(in))
 		for i, line := range in {

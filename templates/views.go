@@ -43,6 +43,7 @@ type LoggedOutView struct{}
 type AccountView struct {
 	UserName string
 	Problem  string // one sentence when nothing was done, else ""
+	About    string // the account that the problem is about; may be empty
 	Pending  []AccountLine
 	Member   []AccountLine
 	More     bool // there are more than the page shows

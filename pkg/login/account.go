@@ -30,7 +30,7 @@ const (
 	wordsOtherPage = "This page was made for another login. Open it again."
 	wordsWithdrawn = "This invitation does not stand any more."
 	wordsChanged   = "This has changed since the page was opened. Look at it again."
-	wordsLastOwner = "You are the last owner of this account. Make somebody else an owner first."
+	wordsLastOwner = "You are the last owner. Make somebody else an owner first."
 	wordsDisabled  = "This account is disabled, so its invitation cannot be accepted now."
 )
 
@@ -65,7 +65,7 @@ func (l *Login) getAccount(w http.ResponseWriter, r *http.Request) {
 		l.show(w, r, http.StatusOK, func(b io.Writer) error { return l.Pages.LoginFirst(b, templates.LoginFirstView{}) })
 		return
 	}
-	l.showAccount(w, r, session, user, http.StatusOK, "")
+	l.showAccount(w, r, session, user, http.StatusOK, "", "")
 }
 
 // postAccount takes a decision about one membership.
@@ -98,12 +98,12 @@ func (l *Login) postAccount(w http.ResponseWriter, r *http.Request) {
 		l.fail(w, r, err)
 		return
 	}
-	problem, err := l.decide(r, shown, form.Get("decision"))
+	about, problem, err := l.decide(r, shown, form.Get("decision"))
 	switch {
 	case err != nil:
 		l.fail(w, r, err)
 	case problem != "":
-		l.showAccount(w, r, session, user, http.StatusConflict, problem)
+		l.showAccount(w, r, session, user, http.StatusConflict, about, problem)
 	default:
 		seeOther(w, "/account")
 	}
@@ -122,25 +122,28 @@ func (l *Login) openShown(sealed string, session *signet.Session) (*shownMembers
 	return &shown, nil
 }
 
-// decide does what the person chose. problem is a sentence when it was not done. Errors: CodeInvalidRequest,
+// decide does what the person chose. problem is a sentence when it was not done, about the account of that name. Errors: CodeInvalidRequest,
 // CodeUnavailable.
-func (l *Login) decide(r *http.Request, shown *shownMembership, decision string) (problem string, err error) {
+func (l *Login) decide(r *http.Request, shown *shownMembership, decision string) (about, problem string, err error) {
 	ctx := r.Context()
 	asked := decision == decideLeave
 	if shown.Pending {
 		asked = decision == decideAccept || decision == decideDecline
 	}
 	if !asked {
-		return "", signet.NewError(signet.CodeInvalidRequest, "The form was not complete.", "decision_missing")
+		return "", "", signet.NewError(signet.CodeInvalidRequest, "The form was not complete.", "decision_missing")
 	}
 	memberships, err := l.Memberships.MembershipsNow(ctx, shown.User)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	now := findMember(memberships, shown.Account)
+	if now != nil {
+		about = now.AccountName
+	}
 	if reason, words := stands(shown, now, decision); reason != "" {
 		web.Note(ctx, "reason", reason)
-		return words, nil
+		return about, words, nil
 	}
 	event := l.event(r, signet.EventMemberRemoved, shown.User, "")
 	event.Target = "membership:" + shown.Account + "/" + string(shown.User)
@@ -158,14 +161,14 @@ func (l *Login) decide(r *http.Request, shown *shownMembership, decision string)
 	switch {
 	case errors.Is(err, signet.ErrConflict):
 		web.Note(ctx, "reason", "last_owner")
-		return wordsLastOwner, nil
+		return about, wordsLastOwner, nil
 	case errors.Is(err, signet.ErrNotFound) && decision == decideAccept:
 		web.Note(ctx, "reason", "invitation_withdrawn")
-		return wordsWithdrawn, nil
+		return about, wordsWithdrawn, nil
 	case errors.Is(err, signet.ErrNotFound):
-		return "", nil // gone, as asked
+		return "", "", nil // gone, as asked
 	}
-	return "", err
+	return "", "", err
 }
 
 // stands compares what was shown with what is now; reason is "" when the decision is still about the same thing. That it
@@ -195,7 +198,7 @@ func findMember(memberships *signet.Memberships, account string) *signet.Member 
 }
 
 // showAccount writes the page: the newest invitation first, then the memberships by name.
-func (l *Login) showAccount(w http.ResponseWriter, r *http.Request, session *signet.Session, user *signet.User, status int, problem string) {
+func (l *Login) showAccount(w http.ResponseWriter, r *http.Request, session *signet.Session, user *signet.User, status int, about, problem string) {
 	memberships, err := l.Memberships.MembershipsNow(r.Context(), user.ID)
 	if err != nil {
 		l.fail(w, r, err)
@@ -213,7 +216,7 @@ func (l *Login) showAccount(w http.ResponseWriter, r *http.Request, session *sig
 		}
 		return cmp.Or(cmp.Compare(a.AccountName, b.AccountName), cmp.Compare(a.AccountID, b.AccountID))
 	})
-	view := templates.AccountView{UserName: userName(user), Problem: problem}
+	view := templates.AccountView{UserName: userName(user), Problem: problem, About: about}
 	for i := range members {
 		list := &view.Member
 		if members[i].AcceptedAt == nil {

@@ -182,7 +182,7 @@ func TestAccountKeepsItsLastOwner(t *testing.T) {
 	olga, err := h.store.UserByLogin(t.Context(), "olga")
 	h.must(err)
 	h.must(h.store.EndMembership(t.Context(), bakery, olga.ID, h.event(signet.EventMemberRemoved)))
-	expectProblem(t, b.post("/account", press(t, b.get("/account"), "leave-"+bakery)), "You are the last owner")
+	expectProblem(t, b.post("/account", press(t, b.get("/account"), "leave-"+bakery)), "<bdi>Bakery</bdi></strong>: You are the last owner")
 	if h.role(bakery) != "account-owner" || len(h.events(signet.EventMemberRemoved)) != 1 {
 		t.Errorf("role %q, events %v", h.role(bakery), h.events(signet.EventMemberRemoved))
 	}

@@ -9,19 +9,31 @@ import { withChromium } from './chromium.mjs';
 const folder = process.argv[3];
 const widths = [[320, 640], [768, 860], [1440, 780]];
 
-async function register() {
-  const answer = await fetch(`${card.admin.api_url}/clients`, {
-    method: 'POST',
+async function admin(method, path, body) {
+  const answer = await fetch(`${card.admin.api_url}${path}`, {
+    method,
     headers: { authorization: `Bearer ${card.admin.api_key}`, 'content-type': 'application/json' },
-    body: JSON.stringify({
-      client_name: 'Aurora Notes', redirect_uris: ['https://notes.aurora.example/callback'],
-      token_endpoint_auth_method: 'none', grant_types: ['authorization_code', 'refresh_token'],
-      scope: 'openid profile email offline_access',
-      policy_uri: 'https://aurora.example/privacy', tos_uri: 'https://aurora.example/terms',
-    }),
+    body: JSON.stringify(body),
   });
-  check(answer.ok, `a client can be registered: ${answer.status} ${await answer.clone().text()}`);
-  return (await answer.json()).client_id;
+  check(answer.ok, `${method} ${path}: ${answer.status} ${await answer.clone().text()}`);
+  return answer.json();
+}
+
+async function register() {
+  const { client_id: client } = await admin('POST', '/clients', {
+    client_name: 'Aurora Notes', redirect_uris: ['https://notes.aurora.example/callback'],
+    token_endpoint_auth_method: 'none', grant_types: ['authorization_code', 'refresh_token'],
+    scope: 'openid profile email offline_access',
+    policy_uri: 'https://aurora.example/privacy', tos_uri: 'https://aurora.example/terms',
+  });
+  return client;
+}
+
+// invite makes an account that wants the person as a member.
+async function invite() {
+  const { id } = await admin('POST', '/accounts', { name: 'Harbour Bakery', type: 'org' });
+  await admin('PUT', `/accounts/${id}/members/${user.sub}`, { role: 'merchant-terminal' });
+  return id;
 }
 
 function request(client) {
@@ -37,8 +49,8 @@ async function fits(page, name) {
   const found = await page.evaluate(() => ({
     over: document.documentElement.scrollWidth - document.documentElement.clientWidth,
     clipped: [...document.querySelectorAll('main *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1).length,
-    small: [...document.querySelectorAll('a, button, input:not([type=hidden])')]
-      .filter((e) => e.getBoundingClientRect().height < 24).map((e) => e.outerHTML),
+    small: [...document.querySelectorAll('a, button, summary, input:not([type=hidden])')]
+      .filter((e) => e.checkVisibility() && e.getBoundingClientRect().height < 24).map((e) => e.outerHTML),
   }));
   equal(found.over, 0, `${name}: pixels to scroll sideways`);
   equal(found.clipped, 0, `${name}: elements beyond the edge`);
@@ -67,6 +79,10 @@ if (folder) await mkdir(folder, { recursive: true });
 const client = await register();
 
 await withChromium(async (page, faults) => {
+  await page.goto(`${card.issuer}/account`);
+  await page.waitForSelector('#login-first');
+  await look(page, 'login-first');
+
   await page.goto(request(client));
   check((await page.title()).includes('Aurora Notes'), 'the title names the client');
   check((await page.innerText('main')).includes('notes.aurora.example'), 'the page says where the person will return');
@@ -89,6 +105,27 @@ await withChromium(async (page, faults) => {
   await page.keyboard.press('Tab');
   equal(await page.evaluate(() => document.activeElement.id), 'consent-allow', 'the first stop of the consent page');
   equal(await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle), 'solid', 'the focus ring');
+
+  // An invitation is accepted from the keyboard; who would leave an account without an owner stays.
+  const [bakery, shop] = [await invite(), card.accounts[0].id];
+  await page.goto(`${card.issuer}/account`);
+  await look(page, 'account');
+  await page.keyboard.press('Tab');
+  equal(await page.evaluate(() => document.activeElement.id), `accept-${bakery}`, 'the first stop of the account page');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector(`#leave-${bakery}`, { state: 'attached' });
+  equal(await page.locator('#pending').count(), 0, 'invitations after the last was accepted');
+  check(!await page.isVisible(`#leave-${shop}`), 'nobody leaves by one wrong click');
+  await page.locator('summary').first().focus();
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Tab');
+  equal(await page.evaluate(() => document.activeElement.id), `leave-${shop}`, 'the stop after Leave');
+  equal(faults.length, 0, `faults so far: ${faults}`);
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('#error');
+  check((await page.innerText('#error')).includes('last owner'), 'the page says why the last owner stays');
+  await look(page, 'account-problem');
+  faults.length = 0; // the browser notes the status 409
 
   await page.goto(`${card.issuer}/logout`);
   await look(page, 'logout');
