@@ -9,7 +9,9 @@ import (
 )
 
 // olderNode writes to Redis as the version before principals did: it knows the second of clients and users alone.
-type olderNode struct{ put func(context.Context, []signet.Revocation) error }
+type olderNode struct {
+	put func(context.Context, []signet.Revocation) error
+}
 
 func (o olderNode) Put(ctx context.Context, entries []signet.Revocation) error {
 	for i := range entries {
