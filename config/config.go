@@ -133,6 +133,11 @@ type Partner struct {
 	// RootsFile holds the authorities, PEM, that the certificates of partners' hosted keys must lead to in the
 	// environments cat and production.
 	RootsFile string `koanf:"roots_file" example:"/etc/signet/partner-roots.crt"`
+	// CATIssuer is, in production, the issuer of the CAT deployment: whose evidence of a success activates a partner.
+	CATIssuer string `koanf:"cat_issuer" example:"https://login.cat.example.com"`
+	// CATJWKSFile holds the key set of that deployment (its /.well-known/jwks.json), read anew for each activation. It
+	// goes with cat_issuer; without both a partner is activated by an override alone.
+	CATJWKSFile string `koanf:"cat_jwks_file" example:"/etc/signet/cat.jwks.json"`
 }
 
 // Admin is the listener of the admin API.

@@ -41,6 +41,7 @@ func (c *Config) validate() Problems {
 	}
 	c.validateListeners(add)
 	c.validateMTLS(add)
+	c.validatePartner(add)
 	c.validateStores(add)
 	c.validateKeys(add)
 	c.validateTimes(add)

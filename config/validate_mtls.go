@@ -47,6 +47,24 @@ func (c *Config) validateMTLS(add adder) {
 	}
 }
 
+// validatePartner: evidence is another deployment's word. With the own issuer a partner of production would prove itself
+// by having been let in.
+func (c *Config) validatePartner(add adder) {
+	p := &c.Partner
+	if (p.CATIssuer == "") != (p.CATJWKSFile == "") {
+		add("partner", "cat_issuer and cat_jwks_file belong together")
+	}
+	if p.CATIssuer == "" {
+		return
+	}
+	if text := issuerProblem(p.CATIssuer); text != "" {
+		add("partner.cat_issuer", "%s", text)
+	}
+	if p.CATIssuer == c.Issuer {
+		add("partner.cat_issuer", "must be another deployment's")
+	}
+}
+
 func (c *Config) validateMTLSListener(add adder) {
 	m := &c.MTLS
 	if m.Listen != "" {

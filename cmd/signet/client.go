@@ -23,6 +23,7 @@ type clientRecord struct {
 	Disabled  bool      `json:"disabled"`
 	CreatedAt time.Time `json:"created_at"`
 	Version   int64     `json:"version"`
+	Warnings  []string  `json:"warnings"`
 }
 
 func (a *app) clientCommand() *cobra.Command {
@@ -30,16 +31,9 @@ func (a *app) clientCommand() *cobra.Command {
 		a.clientCreate(), a.clientList(), a.clientShow(), a.clientUpdate(),
 		a.clientAct("disable", "Disable a client and take back what it was issued", "signet client enable %s (takes it in again)"),
 		a.clientAct("enable", "Let a disabled client act again", "signet client show %s"),
-		a.clientSecret())
+		a.clientSecret(), a.clientActivate(), a.clientEvidence(), a.clientRefuseKey())
 	a.targetFlags(cmd)
 	return cmd
-}
-
-// clientFlags are the members that people set most; --from takes the whole metadata.
-type clientFlags struct {
-	id, name, method, scope, kind, jwksFile, alg, from string
-	redirects, logouts, origins, audiences, grants     []string
-	public, firstParty, introspect, admin, partner     bool
 }
 
 func (a *app) clientCreate() *cobra.Command {
@@ -48,6 +42,8 @@ func (a *app) clientCreate() *cobra.Command {
 		Example: "  signet client create --name Shop --redirect-uri https://shop.example/callback --scope 'openid profile email'\n" +
 			"  signet client create --name App --public --type native --redirect-uri com.example.app:/callback --scope openid\n" +
 			"  signet client create --name Job --grant client_credentials --scope orders:read --audience https://api.example\n" +
+			"  signet client create --partner --environment cat --certificate-file sig.pem --certificate-file enc.pem --scope profile-search\n" +
+			"  signet client create --partner --jwks-uri https://bank.example/jwks.json --network 192.0.2.0/24\n" +
 			"  signet client create --from client.json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			body, err := f.body(a.in)
@@ -62,73 +58,8 @@ func (a *app) clientCreate() *cobra.Command {
 				return a.showCreated(raw)
 			})
 		}}
-	flags := cmd.Flags()
-	flags.StringVar(&f.from, "from", "", "file with the metadata as JSON (RFC 7591 and signet's members), - for stdin; alone")
-	flags.StringVar(&f.id, "id", "", "client_id; a UUID is made when it is left out")
-	flags.StringVar(&f.name, "name", "", "name that people see")
-	flags.StringSliceVar(&f.redirects, "redirect-uri", nil, "redirect URI; repeat for more")
-	flags.StringSliceVar(&f.logouts, "post-logout-redirect-uri", nil, "where logout may return to; repeat for more")
-	flags.StringSliceVar(&f.origins, "origin", nil, "browser origin that may read answers; repeat for more")
-	flags.StringSliceVar(&f.audiences, "audience", nil, "resource that may be named, the first is the default")
-	flags.StringSliceVar(&f.grants, "grant", nil, "grant type; authorization_code and refresh_token when left out")
-	flags.StringVar(&f.scope, "scope", "", "scopes that may be asked for, separated by spaces")
-	flags.StringVar(&f.method, "auth-method", "", "client_secret_basic (default), client_secret_post or private_key_jwt")
-	flags.StringVar(&f.alg, "auth-alg", "", "algorithm of assertions for private_key_jwt")
-	flags.StringVar(&f.jwksFile, "jwks-file", "", "file with the public keys (JWKS) for private_key_jwt")
-	flags.StringVar(&f.kind, "type", "", "web (default) or native")
-	flags.BoolVar(&f.public, "public", false, "no credential: browser and native apps")
-	flags.BoolVar(&f.firstParty, "first-party", false, "your own: no consent page")
-	flags.BoolVar(&f.introspect, "introspect", false, "a resource server that may use /introspect")
-	flags.BoolVar(&f.partner, "partner", false, "partner: one signing and one encryption key")
-	flags.BoolVar(&f.admin, "admin", false, "may use the admin API with a client_credentials token")
+	f.add(cmd)
 	return cmd
-}
-
-func (f *clientFlags) body(stdin io.Reader) (any, error) {
-	if f.from != "" {
-		content, err := readInput(f.from, stdin)
-		if err != nil {
-			return nil, err
-		}
-		if !json.Valid(content) {
-			return nil, usage("--from is not JSON")
-		}
-		return json.RawMessage(content), nil
-	}
-	method := signet.AuthMethod(f.method)
-	switch {
-	case f.public && method != "":
-		return nil, usage("a --public client has no --auth-method")
-	case f.public:
-		method = signet.AuthNone
-	case method == "" && f.jwksFile != "":
-		method = signet.AuthPrivateKeyJWT
-	}
-	grants := f.grants
-	if grants == nil && !f.introspect {
-		grants = []string{signet.GrantAuthorizationCode, signet.GrantRefreshToken}
-	}
-	m := signet.ClientMetadata{ClientName: f.name, RedirectURIs: f.redirects, PostLogoutRedirectURIs: f.logouts, Origins: f.origins,
-		Audiences: f.audiences, GrantTypes: grants, Scope: f.scope, TokenEndpointAuthMethod: method, TokenEndpointAuthAlg: f.alg,
-		ApplicationType: f.kind, FirstParty: f.firstParty, Introspect: f.introspect, Partner: f.partner}
-	if grants == nil {
-		m.GrantTypes = []string{}
-	}
-	if f.jwksFile != "" {
-		content, err := os.ReadFile(f.jwksFile)
-		if err != nil {
-			return nil, err
-		}
-		if !json.Valid(content) {
-			return nil, usage("--jwks-file is not JSON")
-		}
-		m.JWKS = content
-	}
-	return struct {
-		ClientID string `json:"client_id,omitempty"`
-		signet.ClientMetadata
-		Admin bool `json:"admin,omitempty"`
-	}{f.id, m, f.admin}, nil
 }
 
 // readInput reads a file, or standard input for "-".
@@ -151,10 +82,12 @@ func (a *app) showCreated(raw json.RawMessage) error {
 			a.say("client_secret  %s", visible(c.ClientSecret))
 			a.say("\nThe secret is shown this once; signet keeps only its hash.")
 		}
+		a.showKeys(c.JWKS)
 	}); err != nil {
 		return err
 	}
-	a.next("signet client show %s", visible(c.ClientID))
+	a.warn(c.Warnings)
+	a.next("%s", nextOf(&c))
 	return nil
 }
 

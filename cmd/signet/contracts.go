@@ -84,7 +84,8 @@ func (c *contracts) ports(n *node) oauth.Contracts {
 func (c *contracts) registers(n *node, base *foundation, d *deployment) admin.Contracts {
 	return admin.Contracts{Billers: n.store, ResourceServers: n.store, SealedKeys: n.store, Sealer: base.ring, Accounts: n.store,
 		Members: n.store, APIKeys: n.store, Devices: n.store, PINApplications: n.store, CheckScheme: exchange.CheckScheme,
-		CheckPIN: pinlogin.CheckMetadata, PINClient: pinlogin.ClientFor, Roles: c.account.RoleNames, Dev: d.demo}
+		CheckPIN: pinlogin.CheckMetadata, PINClient: pinlogin.ClientFor, Roles: c.account.RoleNames,
+		Partners: d.partners(n.store, base.ring), Dev: d.demo}
 }
 
 // routes are the endpoints of the contracts, each also under its mounts.

@@ -20,6 +20,7 @@ type certificateSettings struct {
 	headerFrom   []netip.Prefix      // proxies that send Client-Cert
 	partnerRoots *x509.CertPool      // of partners' hosted keys in cat and production
 	loopbackSets bool                // jwks_uri may be on this machine (dev)
+	cat          catSettings         // whose word lets partners into production
 }
 
 // certificatesOf reads the files that the configuration names.
@@ -35,6 +36,11 @@ func certificatesOf(cfg *config.Config) (s certificateSettings, err error) {
 	s.partnerRoots = x509.NewCertPool()
 	for _, root := range roots {
 		s.partnerRoots.AddCert(root)
+	}
+	if s.cat = (catSettings{issuer: cfg.Partner.CATIssuer, jwksFile: cfg.Partner.CATJWKSFile}); s.cat.jwksFile != "" {
+		if _, err = readKeySet(s.cat.jwksFile); err != nil {
+			return s, err
+		}
 	}
 	for _, text := range cfg.MTLS.HeaderFrom {
 		prefix, err := netip.ParsePrefix(text)

@@ -67,18 +67,24 @@ func memberOf(flag string) string {
 		flag += "s"
 	case "network":
 		flag = "allowed-networks"
+	case "certificate-file":
+		flag = "certificates"
 	}
 	return strings.ReplaceAll(flag, "-", "_")
 }
 
 func (a *app) clientUpdate() *cobra.Command {
 	var from, name, scope string
-	var redirects, logouts, origins, audiences, networks []string
+	var redirects, logouts, origins, audiences, networks, certificates []string
 	cmd := &cobra.Command{Use: "update CLIENT_ID", Short: "Change members of a client; the others stay", Args: cobra.ExactArgs(1),
 		Example: "  signet client update shop --scope 'openid email'\n" + `  echo '{"access_token_lifetime": 600, "logo_uri": null}' | signet client update shop --from -`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			text, err := readCertificates(certificates, a.in)
+			if err != nil {
+				return err
+			}
 			patch, err := a.patchFrom(from, cmd, map[string]any{"client-name": name, "scope": scope, "redirect-uri": redirects,
-				"post-logout-redirect-uri": logouts, "origin": origins, "audience": audiences, "network": networks})
+				"post-logout-redirect-uri": logouts, "origin": origins, "audience": audiences, "network": networks, "certificate-file": text})
 			if err != nil {
 				return err
 			}
@@ -96,6 +102,7 @@ func (a *app) clientUpdate() *cobra.Command {
 	flags.StringSliceVar(&origins, "origin", nil, "browser origins in place of those of before")
 	flags.StringSliceVar(&audiences, "audience", nil, "resources in place of those of before")
 	flags.StringSliceVar(&networks, "network", nil, "networks (CIDR) that may act for it, in place of those of before")
+	flags.StringArrayVar(&certificates, "certificate-file", nil, "PEM certificates of the hosted keys in place of those of before, signing first")
 	return cmd
 }
 

@@ -58,10 +58,15 @@ func (j *judge) certificates() {
 		return
 	}
 	j.warnings = append(j.warnings, warnings...)
-	if len(m.JWKS) > 0 && (before == nil || !sameJSON(m.JWKS, before.JWKS)) && !sameJSON(m.JWKS, set) {
+	if j.newKeys() && !sameJSON(m.JWKS, set) {
 		j.warnings = append(j.warnings, "the jwks that was sent is not used: the keys are those of the certificates")
 	}
 	m.JWKS = set
+}
+
+// newKeys reports whether the caller sent a hosted set that it did not just read here.
+func (j *judge) newKeys() bool {
+	return len(j.m.JWKS) > 0 && (j.before == nil || !sameJSON(j.m.JWKS, j.before.JWKS))
 }
 
 func sameJSON(a, b json.RawMessage) bool {
