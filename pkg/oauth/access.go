@@ -133,6 +133,11 @@ func (s *Server) liveAccess(ctx context.Context, raw string) (*presented, error)
 		if p.client.Disabled() || !issuedAfter(p.facts.IssuedAt, p.client.NotBefore) {
 			return nil, invalidToken("client_disabled")
 		}
+		// A scope that the client has lost is lost in its tokens too, as at a refresh (SCO-07). What a biller or an API key
+		// vouched for is theirs, not the client's.
+		if principalOf(p.claims.Subject) == "" && !p.scope.Within(p.client.AllowedScope()) {
+			return nil, invalidToken("scope_no_longer_allowed")
+		}
 	}
 	if err := s.livePrincipal(ctx, p); err != nil {
 		return nil, err

@@ -190,3 +190,34 @@ func TestINT08(t *testing.T) {
 		t.Error("a refused request took the token back")
 	}
 }
+
+// A scope that the client has lost is lost in what was issued before: nobody takes the token any more.
+func TestSCO07LostScope(t *testing.T) {
+	t.Parallel()
+	h := newTokenHouse(t)
+	person := h.family(conf, "openid email read")
+	machine := h.post("/token", service, "grant_type", "client_credentials", "scope", "read").text("access_token")
+	kept := h.post("/token", service, "grant_type", "client_credentials", "scope", "write").text("access_token")
+	for _, token := range []string{person.text("access_token"), machine, kept} {
+		if !h.active(token) {
+			t.Fatal("a fresh token is not active")
+		}
+	}
+	for _, id := range []signet.ClientID{conf, service} {
+		client, err := h.store.Client(t.Context(), id)
+		ok(t, err)
+		changed := *client
+		changed.Scope = "openid email write"
+		ok(t, h.store.UpdateClient(t.Context(), &changed, h.event(signet.EventClientUpdated)))
+	}
+	if h.active(person.text("access_token")) || h.active(machine) {
+		t.Error("a token with a scope that its client has lost is active")
+	}
+	if !h.active(kept) {
+		t.Error("a token within the scope that is left is not active")
+	}
+	h.want(h.userinfo(person.text("access_token")), http.StatusUnauthorized, "invalid_token")
+	if _, err := h.server.Bearer(t.Context(), machine); signet.CodeOf(err) != signet.CodeInvalidToken {
+		t.Errorf("Bearer: %v", err)
+	}
+}
