@@ -211,7 +211,7 @@ func (n *node) rooms(d *deployment, base *foundation) (public, certified []web.R
 		return nil, nil, err
 	}
 
-	public = slices.Concat(splitToken(server.Routes(), rooms.pin.Token, d.contracts.pinMounts), people.Routes(),
+	public = slices.Concat(rooms.splitToken(server.Routes(), &d.contracts), people.Routes(),
 		rooms.routes(&d.contracts), openAPIRoutes())
 	if d.demo {
 		demo, err := demoRoutes()
@@ -220,14 +220,20 @@ func (n *node) rooms(d *deployment, base *foundation) (public, certified []web.R
 		}
 		public = append(public, demo...)
 	}
-	return public, server.MTLSRoutes(), nil
+	return public, rooms.certifiedRoutes(server.MTLSRoutes(), &d.contracts), nil
 }
 
-// tokenEndpoints are the URLs that assertions may name as their audience, where the client's record allows it.
-func (d *deployment) tokenEndpoints() []string {
-	urls := []string{d.issuer + "/token"}
-	if d.certificates.base != "" {
-		urls = append(urls, d.certificates.base+"/token")
+// tokenEndpoints are the URLs that assertions may name as their audience, where the client's record allows it: the token
+// endpoint wherever it is reached, under every mount of its (wire.md, 2). Further hosts are in the client's record.
+func (d *deployment) tokenEndpoints() (urls []string) {
+	for _, base := range []string{d.issuer, d.certificates.base} {
+		if base == "" {
+			continue
+		}
+		urls = append(urls, base+"/token")
+		for _, prefix := range d.contracts.pinMounts {
+			urls = append(urls, base+prefix+"/token")
+		}
 	}
 	return urls
 }

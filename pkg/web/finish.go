@@ -30,23 +30,29 @@ func (k *kit) refuse(x *exchange, r *http.Request, status int) {
 	case x.endpoint.route.Refuse != nil:
 		x.endpoint.route.Refuse(x, r, status)
 	case policy.oauth:
-		code := "invalid_request"
-		switch status {
-		case http.StatusTooManyRequests:
-			code = "temporarily_unavailable"
-		case http.StatusInternalServerError:
-			code = "server_error"
-		}
-		WriteJSON(x, status, struct {
-			Error       string `json:"error"`
-			Description string `json:"error_description"`
-		}{code, message})
+		RefuseOAuth(x, status)
 	case policy.page && x.endpoint != k.missing && k.ErrorPage != nil:
 		x.Header()["Content-Security-Policy"] = headerPageCSP
 		k.ErrorPage(x, r, status, http.StatusText(status), message)
 	default:
 		WriteProblem(x, r, status, http.StatusText(status), message)
 	}
+}
+
+// RefuseOAuth writes an answer of the kit's own in the shape of RFC 6749 §5.2, as ClassToken has it: for a Route.Refuse that
+// has a shape of its own for some requests alone.
+func RefuseOAuth(w http.ResponseWriter, status int) {
+	code := "invalid_request"
+	switch status {
+	case http.StatusTooManyRequests:
+		code = "temporarily_unavailable"
+	case http.StatusInternalServerError:
+		code = "server_error"
+	}
+	WriteJSON(w, status, struct {
+		Error       string `json:"error"`
+		Description string `json:"error_description"`
+	}{code, refusals[status]})
 }
 
 // recovered turns a panic into a 500 that says nothing but the request id. The value of a panic may hold anything, a
