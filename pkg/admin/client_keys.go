@@ -1,13 +1,13 @@
 package admin
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -69,9 +69,10 @@ func (j *judge) newKeys() bool {
 	return len(j.m.JWKS) > 0 && (j.before == nil || !sameJSON(j.m.JWKS, j.before.JWKS))
 }
 
+// sameJSON compares values: programs that read and write a record back may order its members anew.
 func sameJSON(a, b json.RawMessage) bool {
-	var x, y bytes.Buffer
-	return json.Compact(&x, a) == nil && json.Compact(&y, b) == nil && bytes.Equal(x.Bytes(), y.Bytes())
+	var x, y any
+	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
 }
 
 // keySet judges the keys of a client: fetched from where it says, or hosted here. The hosted set has public keys only,

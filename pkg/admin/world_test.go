@@ -33,6 +33,8 @@ type world struct {
 	handler http.Handler
 	key     string
 	keyID   string
+	ca      *authority      // of partners' certificates
+	catKeys json.RawMessage // of the CAT deployment that this one believes
 }
 
 func newWorld(t *testing.T) *world {
@@ -40,8 +42,8 @@ func newWorld(t *testing.T) *world {
 	return newWorldOf(t, false)
 }
 
-// newWorldOf makes a world; dev as in signet dev.
-func newWorldOf(t *testing.T, dev bool) *world {
+// newWorldOf makes a world; dev as in signet dev. change alters what it is wired with.
+func newWorldOf(t *testing.T, dev bool, change ...func(*admin.Contracts)) *world {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	store, err := sqlstore.Open(t.Context(), sqlstore.Options{Driver: sqlstore.DriverSQLite, DSN: filepath.Join(t.TempDir(), "a.db"),
@@ -65,9 +67,14 @@ func newWorldOf(t *testing.T, dev bool) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, store: store, ring: ring}
+	w := &world{t: t, store: store, ring: ring, ca: newAuthority(t)}
+	contracts := contractsOf(store, ring, dev)
+	contracts.Partners = w.partners()
+	for _, alter := range change {
+		alter(&contracts)
+	}
 	w.room, err = admin.New(admin.Options{Clients: store, Users: store, UserActs: store, AdminKeys: store, Keys: ring, Passwords: passwords,
-		Audit: store, HashKeys: ring.HashKeys, SigningAlgs: ring.SigningAlgs, Contracts: contractsOf(store, ring, dev), Now: time.Now, Log: log})
+		Audit: store, HashKeys: ring.HashKeys, SigningAlgs: ring.SigningAlgs, Contracts: contracts, Now: time.Now, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
