@@ -11,6 +11,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -176,4 +178,23 @@ func claimsOf(t *testing.T, text string) map[string]any {
 func (w *world) eventually(what string, seen func() bool) {
 	w.t.Helper()
 	w.WaitFor(what, seen)
+}
+
+func writeFile(t *testing.T, path string, content []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// newWorldThatTrusts is newWorld with further authorities of TLS servers (a PEM file).
+func newWorldThatTrusts(t *testing.T, roots string) *world {
+	t.Helper()
+	d := &e2e.Dev{CardFile: filepath.Join(t.TempDir(), "card.json")}
+	d.Process = e2e.Start(t, []string{"SSL_CERT_FILE=" + roots}, "dev", "--listen", "127.0.0.1:0", "--card", d.CardFile)
+	d.WaitFor("the card is written", func() bool {
+		content, err := os.ReadFile(d.CardFile)
+		return err == nil && json.Unmarshal(content, &d.Card) == nil
+	})
+	return &world{t: t, Dev: d, http: newClient()}
 }
