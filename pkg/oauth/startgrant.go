@@ -130,6 +130,6 @@ func (x *exchange) issuedGrant(created time.Time) *signet.IssuedGrant {
 	return &signet.IssuedGrant{
 		GrantID: x.grant.ID, ClientID: x.client.ID, UserID: x.grant.UserID, AccessToken: x.access.text, RefreshToken: x.refreshOut,
 		Scope: x.scope, IssuedAt: x.access.issuedAt, ExpiresAt: x.access.expiresAt,
-		RefreshExpiresAt: refreshEnd(x.client, x.grant, created),
+		RefreshExpiresAt: refreshEnd(x.client, x.grant, created), Now: x.now,
 	}
 }

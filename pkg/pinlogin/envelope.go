@@ -119,7 +119,7 @@ func (p *PINLogin) succeed(w http.ResponseWriter, began time.Time, who *principa
 	web.WriteJSON(w, http.StatusOK, envelope{Status: http.StatusOK, Message: succeeded, Data: &tokens{
 		AccessToken:      issued.AccessToken,
 		ExpiresIn:        int64(issued.ExpiresAt.Sub(issued.IssuedAt) / time.Second),
-		RefreshExpiresIn: int64(issued.RefreshExpiresAt.Sub(issued.IssuedAt) / time.Second),
+		RefreshExpiresIn: int64(issued.RefreshExpiresAt.Sub(issued.Now) / time.Second),
 		TokenType:        "bearer",
 		NotBeforePolicy:  who.notBefore(),
 		RefreshToken:     refresh,

@@ -66,6 +66,9 @@ type IssuedGrant struct {
 	ExpiresAt    time.Time // of the access token
 	// RefreshExpiresAt is when the refresh token ends if it is not used.
 	RefreshExpiresAt time.Time
+	// Now is the moment of the answer, from which what is left counts. IssuedAt is the access token's iat, which may be
+	// dated ahead.
+	Now time.Time
 }
 
 // Bearer is a live access token of ours as a room needs to know it: signature, times, principals and revocation have

@@ -146,9 +146,15 @@ type Dev struct {
 // StartDev runs signet dev on free ports and waits until it answers.
 func StartDev(t testing.TB, args ...string) *Dev {
 	t.Helper()
+	return StartDevIn(t, nil, args...)
+}
+
+// StartDevIn is StartDev with more in the environment.
+func StartDevIn(t testing.TB, env []string, args ...string) *Dev {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "card.json")
 	all := slices.Concat([]string{"dev", "--listen", "127.0.0.1:0", "--card", file}, args)
-	d := &Dev{Process: Start(t, nil, all...), CardFile: file}
+	d := &Dev{Process: Start(t, env, all...), CardFile: file}
 	d.WaitFor("the card is written", func() bool {
 		content, err := os.ReadFile(file)
 		return err == nil && json.Unmarshal(content, &d.Card) == nil

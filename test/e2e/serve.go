@@ -32,8 +32,10 @@ type Cluster struct {
 	AdminKey string
 	// Settings go over the top-level keys of the configuration of nodes that are launched after they are set.
 	Settings map[string]any
-	port     int // of the first node: the issuer's
-	Nodes    []*Node
+	// Env goes over the environment of nodes that are launched after it is set.
+	Env   []string
+	port  int // of the first node: the issuer's
+	Nodes []*Node
 }
 
 // Node is one process of a cluster.
@@ -98,7 +100,7 @@ func (c *Cluster) Launch() *Node {
 // Relaunch starts a node that has ended once more, at the addresses it had, and does not wait for it.
 func (c *Cluster) Relaunch(n *Node) {
 	c.t.Helper()
-	n.Process = Start(c.t, nil, "serve", "--config", n.file)
+	n.Process = Start(c.t, c.Env, "serve", "--config", n.file)
 }
 
 // WaitReady waits until the node says that it wants traffic.
@@ -152,11 +154,13 @@ func (c *Cluster) config(public, admin, ops int) string {
 }
 
 // StartSeeded starts a cluster of one node that has what signet dev has: the same card, on PostgreSQL and Redis. The
-// document's published API key is not among the keys: serve refuses it.
-func StartSeeded(t testing.TB) (*Cluster, Card, string) {
+// document's published API key is not among the keys: serve refuses it. settings go over the configuration, env over the
+// environment.
+func StartSeeded(t testing.TB, settings map[string]any, env ...string) (*Cluster, Card, string) {
 	t.Helper()
 	c := NewClusterOn(t, NewDatabase(t), Service(t, "SIGNET_TEST_REDIS"))
-	c.Settings = map[string]any{"accounts": map[string]any{"resources": []string{"https://api.example.com"}}}
+	c.Settings, c.Env = map[string]any{"accounts": map[string]any{"resources": []string{"https://api.example.com"}}}, env
+	maps.Copy(c.Settings, settings)
 	c.Init()
 	dir := t.TempDir()
 	var made struct {
