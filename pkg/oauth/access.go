@@ -169,14 +169,7 @@ func (s *Server) livePrincipal(ctx context.Context, p *presented) error {
 		if s.Accounts == nil {
 			return nil
 		}
-		members, err := s.Accounts.Memberships(ctx, p.facts.UserID)
-		if err != nil {
-			return err
-		}
-		if !issuedAfter(p.facts.IssuedAt, members.ChangedAt) {
-			return invalidToken("memberships_changed")
-		}
-		return nil
+		return s.liveMemberships(ctx, p)
 	case s.Principals == nil:
 		return invalidToken("principal_unknown")
 	default:

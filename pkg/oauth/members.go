@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"slices"
 
 	"github.com/signet-auth/signet/pkg/signet"
 )
@@ -42,6 +43,42 @@ func (s *Server) membersFor(ctx context.Context, x *exchange) (*signet.Membershi
 		return nil, nil
 	}
 	return members, nil
+}
+
+// liveMemberships checks that nothing the token carries was changed or ended. Error: CodeInvalidToken, CodeUnavailable.
+func (s *Server) liveMemberships(ctx context.Context, p *presented) error {
+	members, err := s.Accounts.Memberships(ctx, p.facts.UserID)
+	if err != nil {
+		return err
+	}
+	if !issuedAfter(p.facts.IssuedAt, members.ChangedAt) {
+		return invalidToken("memberships_changed")
+	}
+	if holds(members, p.claims.Accounts) {
+		return nil
+	}
+	// Issued after the last change that is known here, and yet it says more. Either this node's record is the old one, or
+	// that of the node which issued it was: for a second after somebody was thrown out, a refresh there would give them a
+	// token that carries the membership and that no revocation covers. The database knows.
+	if members, err = s.Accounts.MembershipsNow(ctx, p.facts.UserID); err != nil {
+		return err
+	}
+	if !issuedAfter(p.facts.IssuedAt, members.ChangedAt) || !holds(members, p.claims.Accounts) {
+		return invalidToken("memberships_changed")
+	}
+	return nil
+}
+
+// holds reports whether each of the memberships that a token carries counts.
+func holds(members *signet.Memberships, carried []accountClaim) bool {
+	for _, claim := range carried {
+		if !slices.ContainsFunc(members.Members, func(m signet.Member) bool {
+			return m.AccountID == claim.ID && m.Role == claim.Role && m.AcceptedAt != nil && !m.AccountDisabled
+		}) {
+			return false
+		}
+	}
+	return true
 }
 
 // carried selects what counts: accepted, in an account that is not disabled.

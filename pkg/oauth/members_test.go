@@ -3,6 +3,7 @@ package oauth
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -122,6 +123,51 @@ func TestAccountsTakenBack(t *testing.T) {
 			h.want(next, http.StatusOK, "")
 			if strings.HasPrefix(tc.name, "changed") && !h.live(next.text("access_token")) {
 				t.Error("a token made after the change is dead")
+			}
+		})
+	}
+}
+
+// A node whose record is up to a second old may issue a token that carries what has just ended: no revocation covers it.
+func TestAccountsOfAnOldRecord(t *testing.T) {
+	t.Parallel()
+	at := func(h *contracts) *time.Time { now := h.clock.now().Add(-time.Hour); return &now }
+	ended := func(h *contracts, m *signet.Memberships) *signet.Memberships {
+		return &signet.Memberships{UserID: h.user, ChangedAt: *at(h), Members: m.Members[1:]}
+	}
+	lesser := func(h *contracts, m *signet.Memberships) *signet.Memberships {
+		out := &signet.Memberships{UserID: h.user, ChangedAt: *at(h), Members: slices.Clone(m.Members)}
+		out.Members[0].Role = "anon-consumer"
+		return out
+	}
+	more := func(h *contracts, m *signet.Memberships) *signet.Memberships {
+		out := &signet.Memberships{UserID: h.user, ChangedAt: *at(h), Members: slices.Clone(m.Members)}
+		out.Members = append(out.Members, signet.Member{Membership: signet.Membership{AccountID: "own", Role: "account-owner", AcceptedAt: at(h)}})
+		return out
+	}
+	same := func(_ *contracts, m *signet.Memberships) *signet.Memberships { return m }
+	for _, tc := range []struct {
+		name        string
+		here, truth func(*contracts, *signet.Memberships) *signet.Memberships
+		want        bool
+		asked       bool // the database
+	}{
+		{"nothing happened", same, same, true, false},
+		{"ended", ended, ended, false, true},
+		{"another role", lesser, lesser, false, true},
+		{"an account that the person made since", more, more, true, false},
+		{"this node is the old one", ended, same, true, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			h := newContracts(t)
+			m := h.join(2, "account-owner")
+			h.clock.forward(2 * time.Second)
+			token := h.family(conf, "openid").text("access_token")
+			h.desk.members[h.user] = tc.here(h, m)
+			h.desk.newest = map[signet.UserID]*signet.Memberships{h.user: tc.truth(h, m)}
+			if got := h.live(token); got != tc.want || (h.desk.reads > 0) != tc.asked {
+				t.Errorf("live %t, %d reads of the database", got, h.desk.reads)
 			}
 		})
 	}

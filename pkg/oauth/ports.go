@@ -87,9 +87,12 @@ type Billers interface {
 	Biller(ctx context.Context, id signet.BillerID) (*signet.Biller, error)
 }
 
-// Accounts tells what a user is a member of; at most 1 s stale. Error: CodeUnavailable.
+// Accounts tells what a user is a member of. Error: CodeUnavailable.
 type Accounts interface {
+	// Memberships is at most 1 s stale.
 	Memberships(ctx context.Context, user signet.UserID) (*signet.Memberships, error)
+	// MembershipsNow always reads the database.
+	MembershipsNow(ctx context.Context, user signet.UserID) (*signet.Memberships, error)
 }
 
 // ResourceServers finds the records whose private key signet holds. ResourceServer is at most 1 s stale.
