@@ -38,6 +38,7 @@ func TestActivationByEvidence(t *testing.T) {
 	given := cat.want(200, "GET", path+"/evidence", "")
 	evidence, _ := given["evidence"].(string)
 	others, _ := cat.want(200, "GET", "/admin/v1/clients/other/evidence", "")["evidence"].(string)
+	production.issued("bank", succeeded)
 	production.want(409, "GET", path+"/evidence", "")
 	cat.want(409, "POST", path+"/activate", body(t, more{"evidence": evidence}))
 

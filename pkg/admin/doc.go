@@ -11,6 +11,8 @@
 //	/admin/v1/clients/{client_id}                  GET PUT (If-Match)
 //	/admin/v1/clients/{client_id}/disable, enable  POST
 //	/admin/v1/clients/{client_id}/secrets          POST
+//	/admin/v1/clients/{client_id}/evidence         GET, in CAT: a partner was served there
+//	/admin/v1/clients/{client_id}/activate         POST, in production: lets that partner in
 //	/admin/v1/users                                GET POST
 //	/admin/v1/users/{sub}                          GET PUT (If-Match)
 //	/admin/v1/users/{sub}/disable, enable          POST
