@@ -16,7 +16,7 @@ func TestPublicAddress(t *testing.T) {
 		"192.168.0.1": false, "::ffff:10.0.0.1": false, "169.254.169.254": false, "::ffff:169.254.169.254": false, "fe80::1": false, "fe80::1%eth0": false,
 		"100.64.0.1": false, "100.127.255.255": false, "fc00::1": false, "fd12::1": false, "224.0.0.1": false, "ff02::1": false,
 		"0.0.0.0": false, "::": false, "0.1.2.3": false, "255.255.255.255": false, "240.0.0.1": false, "192.0.2.1": false, "198.18.0.1": false,
-		"::127.0.0.1": false, "64:ff9b::7f00:1": false, "2002:7f00:1::": false, "2001::1": false, "2001:db8::1": false, "fec0::1": false,
+		"::127.0.0.1": false, "64:ff9b::7f00:1": false, "::ffff:0:7f00:1": false, "2002:7f00:1::": false, "2001::1": false, "2001:db8::1": false, "fec0::1": false,
 		"203.0.113.9": false, "192.0.0.8": false, "198.51.100.1": false, "::10.0.0.1": false, "64:ff9b:1::1": false, "2a00:1450::1": true,
 	} {
 		if got := PublicAddress(netip.MustParseAddr(text)); got != public {
