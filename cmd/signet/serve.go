@@ -216,7 +216,7 @@ func newDoor(o opening, listener net.Listener, log *slog.Logger) *door {
 	if o.tls != nil {
 		server.TLSConfig = o.tls.Clone()
 	}
-	return &door{opening: o, listener: listener, server: server}
+	return &door{opening: o, listener: newParting(listener), server: server}
 }
 
 func (d *door) serve() error {
