@@ -2,7 +2,7 @@
 # make lint    format, vet, staticcheck, house rules
 # make fuzz    every fuzz target for a short while
 # make bench   the load program against its floor (test/load)
-# make timing  whether the time of a failed login tells why it failed (test/load)
+# make timing  whether the time of a failed login, identity or PIN tells why it failed (test/load)
 
 GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2

@@ -3,7 +3,7 @@
 // how busy the driver is.
 //
 //	load bench  start signet serve and the floor on PostgreSQL and Redis, measure both, print one table
-//	load timing logins that fail in different ways, and whether their times tell which (ENU-01)
+//	load timing logins, identities and PINs that fail in different ways, and whether their times tell which (ENU-01, HMC-01)
 //	load floor  the floor alone: a bare net/http program with the same paths that does only the unavoidable
 //	            cryptography and store round trips, so that "1.6 times the floor" means something
 //

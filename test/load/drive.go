@@ -17,6 +17,7 @@ type worker struct {
 	client *http.Client
 	// assertions are signed beforehand, so that the driver's own signatures stay out of the loop.
 	assertions []string
+	turn       int
 	state      map[string]string // what an operation carries from one turn to the next (a refresh token, say)
 }
 

@@ -33,6 +33,7 @@ type floor struct {
 	redis    *redis.Client
 	pool     *pgxpool.Pool
 	document []byte
+	contractFloor
 }
 
 func serveFloor(ctx context.Context, s settings) error {
@@ -48,6 +49,9 @@ func serveFloor(ctx context.Context, s settings) error {
 	mux.HandleFunc("GET /userinfo", f.userinfo)
 	mux.HandleFunc("GET /authorize", f.authorize)
 	mux.HandleFunc("POST /partner-key", f.setPartner)
+	if err := f.contracts(mux); err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -151,8 +155,12 @@ func (f *floor) token(w http.ResponseWriter, r *http.Request) {
 	case "authorization_code":
 		grant = "g"
 		answer["refresh_token"], err = f.redeem(r.Context(), r.PostForm.Get("code"))
+	case grantExchange:
+		f.hash(r.PostForm.Get("subject_token"))
+	case grantIdentity:
+		answer["access_token"], err = f.grantIdentity(r)
 	}
-	if err == nil {
+	if err == nil && answer["access_token"] == nil {
 		answer["access_token"], err = f.mint(f.es, grant)
 	}
 	if err == nil && grant != "" {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"regexp"
 	"syscall"
 	"time"
 )
@@ -15,7 +16,7 @@ type settings struct {
 	connections int
 	duration    time.Duration
 	warmUp      time.Duration
-	only        string
+	only        *regexp.Regexp
 	postgres    string
 	redis       string
 	samples     int
@@ -38,9 +39,13 @@ func run(args []string) error {
 	set.IntVar(&s.connections, "connections", 8, "connections in the closed loop")
 	set.DurationVar(&s.duration, "duration", 4*time.Second, "how long each operation is measured")
 	set.DurationVar(&s.warmUp, "warm-up", time.Second, "how long each operation runs before that")
-	set.StringVar(&s.only, "only", "", "measure only operations whose name contains this")
+	only := set.String("only", "", "measure only operations, or kinds of logins, whose name matches this regular expression")
 	set.IntVar(&s.samples, "samples", 2000, "how often timing measures each kind of login")
 	if err := set.Parse(args[1:]); err != nil {
+		return err
+	}
+	var err error
+	if s.only, err = regexp.Compile(*only); err != nil {
 		return err
 	}
 	if s.postgres == "" || s.redis == "" {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"encoding/json"
@@ -22,6 +23,7 @@ type target struct {
 	partnerKey               *ecdsa.PrivateKey
 	resourceID, resourceKey  string
 	appID, redirectURI       string
+	card                     *card
 	login                    func(ctx context.Context, w *worker) error // leaves the session's cookies in w.client.Jar
 }
 
@@ -32,7 +34,7 @@ const (
 )
 
 func (t *target) operations() []operation {
-	return []operation{
+	return append([]operation{
 		{name: "discovery", budget: "0 SQL, 0 Redis", do: t.get("/.well-known/openid-configuration")},
 		{name: "JWKS", budget: "0 SQL, 0 Redis", do: t.get("/.well-known/jwks.json")},
 		{name: "client_credentials, secret", budget: "0 SQL, 0 Redis", do: t.withSecret},
@@ -41,7 +43,7 @@ func (t *target) operations() []operation {
 		{name: "userinfo", budget: "0 SQL, 1 round trip", prepare: t.fetchAccessToken, do: t.userinfo},
 		{name: "refresh (with an RS256 ID token)", budget: "1 read + 1 transaction of 4", prepare: t.fetchAccessToken, do: t.refresh},
 		{name: "code flow: authorize and token", budget: "", prepare: t.prepareLogin, do: t.codeFlow},
-	}
+	}, t.contractOperations()...)
 }
 
 func (t *target) get(path string) func(context.Context, *worker, string) error {
@@ -220,6 +222,32 @@ func (w *worker) form(ctx context.Context, target string, values url.Values, use
 	}
 	got, err := w.send(request, http.StatusOK)
 	return got.body, err
+}
+
+// json posts a JSON body and wants 200.
+func (w *worker) json(ctx context.Context, target string, header http.Header, body any) ([]byte, error) {
+	request, err := jsonRequest(ctx, target, header, body)
+	if err != nil {
+		return nil, err
+	}
+	got, err := w.send(request, http.StatusOK)
+	return got.body, err
+}
+
+func jsonRequest(ctx context.Context, target string, header http.Header, body any) (*http.Request, error) {
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(encoded))
+	if err != nil {
+		return nil, err
+	}
+	if header != nil {
+		request.Header = header
+	}
+	request.Header.Set("Content-Type", "application/json")
+	return request, nil
 }
 
 func (w *worker) tokens(ctx context.Context, base string, values url.Values) error {

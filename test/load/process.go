@@ -66,11 +66,25 @@ func (p *process) stop() {
 
 // post sends JSON with an admin key and decodes the answer into out, when given.
 func post(ctx context.Context, target, adminKey string, body []byte, out any) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
+	return call(ctx, http.MethodPost, target, adminKey, "", body, out)
+}
+
+// call calls the node's admin API; match is the ETag that must stand.
+func (n *node) call(ctx context.Context, method, target, match string, body []byte, out any) error {
+	return call(ctx, method, target, n.adminKey, match, body, out)
+}
+
+func call(ctx context.Context, method, target, adminKey, match string, body []byte, out any) error {
+	request, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
-	request.Header.Set("Content-Type", "application/json")
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	if match != "" {
+		request.Header.Set("If-Match", match)
+	}
 	if adminKey != "" {
 		request.Header.Set("Authorization", "Bearer "+adminKey)
 	}

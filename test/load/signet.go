@@ -33,6 +33,7 @@ type node struct {
 	base, admin, ops string
 	process          *process
 	adminKey         string
+	card             *card
 	close            func()
 }
 
@@ -44,6 +45,15 @@ func benchSignet(ctx context.Context, s settings, partner *ecdsa.PrivateKey) ([]
 	defer n.close()
 	t, err := n.provision(ctx, partner)
 	if err != nil {
+		return nil, err
+	}
+	if err := n.liftInvoiceLimit(ctx, n.card.Billers[1]); err != nil {
+		return nil, err
+	}
+	if err := n.addPINApplications(ctx, s.connections); err != nil {
+		return nil, err
+	}
+	if err := t.settle(ctx, s.only); err != nil {
 		return nil, err
 	}
 	return measure(ctx, s, t, n.process.pid())
@@ -75,6 +85,7 @@ func startSignet(ctx context.Context, s settings) (*node, error) {
 		"keys":         map[string]any{"kek": "bench=" + base64.StdEncoding.EncodeToString(randomBytes(32))},
 		"log":          map[string]any{"level": "warn"},
 		"rate_limits":  "off", // one address sends everything here
+		"accounts":     map[string]any{"resources": []string{apiResource}},
 	}, "", " ")
 	if err != nil {
 		return nil, err
@@ -94,6 +105,9 @@ func startSignet(ctx context.Context, s settings) (*node, error) {
 		return nil, err
 	}
 	n.adminKey = first.AdminKey
+	if n.card, err = seed(ctx, s.binary, file, filepath.Join(dir, "seed")); err != nil {
+		return nil, err
+	}
 	if n.process, err = launch(ctx, s.binary, "serve", "--config", file); err != nil {
 		return nil, err
 	}
@@ -111,7 +125,7 @@ func startSignet(ctx context.Context, s settings) (*node, error) {
 
 // provision makes the clients and the user that the operations need.
 func (n *node) provision(ctx context.Context, partner *ecdsa.PrivateKey) (*target, error) {
-	t := &target{base: n.base, issuer: n.base, partnerKey: partner, redirectURI: "https://rp.test/cb"}
+	t := &target{base: n.base, issuer: n.base, partnerKey: partner, redirectURI: "https://rp.test/cb", card: n.card}
 	jwks := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: partner.Public(), KeyID: "bench", Algorithm: "ES256", Use: "sig"}}}
 	var service, assertion, resource, app struct {
 		ID     string `json:"client_id"`
@@ -180,6 +194,21 @@ func (t *target) logIn(ctx context.Context, w *worker) error {
 	submit.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	_, err = w.send(submit, http.StatusSeeOther)
 	return err
+}
+
+// seed puts the demo's callers into the stores.
+func seed(ctx context.Context, binary, config, dir string) (*card, error) {
+	output, err := exec.CommandContext(ctx, binary, "seed", "--json", "--config", config, "--data", dir).Output()
+	if err != nil {
+		return nil, fmt.Errorf("seed: %w", err)
+	}
+	var made struct {
+		Card string `json:"card"`
+	}
+	if err := json.Unmarshal(output, &made); err != nil {
+		return nil, err
+	}
+	return readCard(made.Card)
 }
 
 // openFlow asks for a code and returns the flow of the login page that comes instead.

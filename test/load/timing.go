@@ -39,7 +39,7 @@ type way struct {
 var errTelling = errors.New("times differ, or the control was not detected")
 
 // timing sends logins that fail in every way, interleaved in random order over one connection, and compares their times
-// pair by pair.
+// pair by pair: at the login page, of billers' identities, of PINs.
 func timing(ctx context.Context, s settings) error {
 	partner, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -54,6 +54,25 @@ func timing(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
+	for _, kind := range []struct {
+		name string
+		run  func(context.Context, settings) error
+	}{
+		{"login", func(ctx context.Context, s settings) error { return n.timeLogins(ctx, t, s) }},
+		{"identity", n.timeIdentities},
+		{"PIN login", n.timePINs},
+	} {
+		if !s.only.MatchString(kind.name) {
+			continue
+		}
+		if failed := kind.run(ctx, s); failed != nil {
+			err = errors.Join(err, fmt.Errorf("%s: %w", kind.name, failed))
+		}
+	}
+	return err
+}
+
+func (n *node) timeLogins(ctx context.Context, t *target, s settings) error {
 	ways := []way{{"unknown user", 'u', 1}, {"wrong password", 'w', 1}, {"disabled user, right password", 'd', 1},
 		{"user without a password", 'p', 1}, {"control: two logins", 'c', 2}}
 	if err := n.people(ctx, ways, s.samples); err != nil {
@@ -63,11 +82,11 @@ func timing(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
-	samples, err := form.sample(ctx, ways, s.samples)
+	samples, err := sample(ctx, ways, s.samples, form.try)
 	if err != nil {
 		return err
 	}
-	return report(ways, samples)
+	return report("login", ways, samples)
 }
 
 // person is the login name of a round: as long as any other, and a new one before the limit of guesses at a name.
@@ -115,11 +134,8 @@ func (n *node) addPerson(ctx context.Context, name string, kind byte) error {
 
 // loginForm is an open login page: its flow can be tried as often as one likes.
 type loginForm struct {
-	w      *worker
-	target string
-	flow   string
-	size   int // of the answer's body, the same for all
-	sent   int
+	failing
+	flow string
 }
 
 func (t *target) openLogin(ctx context.Context) (*loginForm, error) {
@@ -130,18 +146,18 @@ func (t *target) openLogin(ctx context.Context) (*loginForm, error) {
 	}
 	w.client.Jar = jar
 	flow, err := t.openFlow(ctx, w)
-	return &loginForm{w: w, target: t.base + "/login", flow: flow}, err
+	return &loginForm{failing{w: w, target: t.base + "/login", status: http.StatusOK}, flow}, err
 }
 
 // sample takes count samples of every way in rounds, each in an order of its own, so that a machine that slows down
 // slows all alike.
-func (f *loginForm) sample(ctx context.Context, ways []way, count int) ([][]float64, error) {
+func sample(ctx context.Context, ways []way, count int, try func(ctx context.Context, w way, round int) error) ([][]float64, error) {
 	samples := make([][]float64, len(ways))
 	for round := range count + warmUp {
 		for _, i := range mathrand.Perm(len(ways)) {
 			began := time.Now()
 			for range ways[i].posts {
-				if err := f.try(ctx, ways[i], round); err != nil {
+				if err := try(ctx, ways[i], round); err != nil {
 					return nil, fmt.Errorf("%s: %w", ways[i].name, err)
 				}
 			}
@@ -164,35 +180,22 @@ func (f *loginForm) try(ctx context.Context, w way, round int) error {
 		return err
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	// Each from a network of its own, since networks have a limit too: the server trusts the address that a proxy names.
-	f.sent++
-	request.Header.Set("X-Forwarded-For", fmt.Sprintf("10.%d.%d.1", f.sent>>8&255, f.sent&255))
-	got, err := f.w.send(request, http.StatusOK)
-	if err != nil {
-		return err
-	}
-	if f.size == 0 {
-		f.size = len(got.body)
-	}
-	if len(got.body) != f.size {
-		return fmt.Errorf("%d bytes, others have %d", len(got.body), f.size)
-	}
-	return nil
+	return f.send(request)
 }
 
 // report prints the two tables and judges them. The last way is the control.
-func report(ways []way, samples [][]float64) error {
-	fmt.Printf("%d samples each, interleaved in random order, one keep-alive connection over loopback.\n\n", len(samples[0]))
-	fmt.Println("| login | median ms | p90 ms |")
+func report(kind string, ways []way, samples [][]float64) error {
+	fmt.Printf("\n%s: %d samples each, interleaved in random order, one keep-alive connection over loopback.\n\n", kind, len(samples[0]))
+	fmt.Printf("| %s | median ms | p90 ms |\n", kind)
 	fmt.Println("|---|---|---|")
 	for i, w := range ways {
 		sorted := slices.Sorted(slices.Values(samples[i]))
-		fmt.Printf("| %s | %.2f | %.2f |\n", w.name, sorted[len(sorted)/2], sorted[len(sorted)*9/10])
+		fmt.Printf("| %s | %.3f | %.3f |\n", w.name, sorted[len(sorted)/2], sorted[len(sorted)*9/10])
 	}
 	fmt.Println("\n| pair | p (Mann-Whitney) | verdict |")
 	fmt.Println("|---|---|---|")
 	control := len(ways) - 1
-	// Six comparisons at once: each has to be clearer for the whole to err in 1 of 100 runs (Bonferroni).
+	// Many comparisons at once: each has to be clearer for the whole to err in 1 of 100 runs (Bonferroni).
 	limit := enough / float64(control*(control-1)/2)
 	var failed error
 	for i := range control {
