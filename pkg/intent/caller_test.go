@@ -307,6 +307,28 @@ func TestDisabled(t *testing.T) {
 	}
 }
 
+// TestEnabledAgain: what was made before an account was disabled stays dead, and what is made from then on lives, from
+// the very second on.
+func TestEnabledAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	before := w.make()
+	if got := w.validate(before); got != "valid" {
+		t.Fatalf("before: %s", got)
+	}
+	for _, disabled := range []bool{true, false} {
+		if err := w.store.SetAccountDisabled(t.Context(), w.account.ID, disabled, w.event(signet.EventAccountDisabled)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := w.validate(before); got != invalid {
+		t.Errorf("an intent of before: %s", got)
+	}
+	if got := w.validate(w.make()); got != "valid" {
+		t.Errorf("a new intent: %s", got)
+	}
+}
+
 // TestHMC16GuessesLockNobodyOut counts failures by device and network.
 func TestHMC16GuessesLockNobodyOut(t *testing.T) {
 	t.Parallel()

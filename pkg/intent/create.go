@@ -61,7 +61,8 @@ func (i *Intent) createIntent(c *call) (token string, made *claims, err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	issued := c.now.Unix()
+	// Not in a second that disabling the account took back: it would be dead for its whole life.
+	issued := max(c.now.Unix(), signet.LastSecond(account.NotBefore)+1)
 	made = &claims{Issuer: i.o.Issuer, IssuedAt: date(issued), Audience: *order.Audience, Subject: *order.Subject,
 		ExpiresAt: date(issued + int64(account.Settings.IntentLifetime.Or(defaultLifetime).Seconds())),
 		Instance:  account.Instance, Device: c.by.device, DCN: c.by.dcn, Methods: methods}

@@ -224,6 +224,9 @@ func (i *Intent) checkClaims(v *validation) error {
 		return invalid("dates")
 	case int64(c.IssuedAt) > v.now.Add(ahead).Unix():
 		return invalid("issued_ahead")
+	case int64(c.IssuedAt) <= signet.LastSecond(v.account.NotBefore):
+		// Disabling the account took it back, and enabling does not give it again.
+		return invalid("account_not_before")
 	}
 	return nil
 }
