@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -43,7 +42,8 @@ func exchangeRows() []row {
 		{"exchange: two live HMAC keys", exchangeRotation},
 		{"exchange: a biller's own scheme", exchangeOwnScheme},
 		{"exchange: a disabled biller", exchangeDisabled},
-		{"exchange: RSA-OAEP and A128CBC-HS256 for older stacks", exchangeAlgorithms},
+		{"exchange: algorithms by resource server", exchangeAlgorithms},
+		{"exchange: rate by invoice", exchangeRate},
 	}
 }
 
@@ -102,12 +102,12 @@ func without(body map[string]any, name string) map[string]any {
 // opened decrypts a token with the key that the resource servers share, verifies what is inside by JWKS, and returns both.
 func (s *stand) opened(t *testing.T, token, audience string) (claims map[string]any, inner string) {
 	t.Helper()
-	return s.openedWith(t, token, audience, jose.RSA_OAEP_256, jose.A256GCM)
+	return s.openedWith(t, token, audience, jose.RSA_OAEP_256, jose.A256GCM, s.sharedKey(t))
 }
 
-func (s *stand) openedWith(t *testing.T, token, audience string, alg jose.KeyAlgorithm, enc jose.ContentEncryption) (claims map[string]any, inner string) {
+func (s *stand) openedWith(t *testing.T, token, audience string, alg jose.KeyAlgorithm, enc jose.ContentEncryption, private any) (claims map[string]any, inner string) {
 	t.Helper()
-	r := &recipient{issuer: s.card.Issuer, audience: audience, alg: alg, enc: enc, private: s.sharedKey(t)}
+	r := &recipient{issuer: s.card.Issuer, audience: audience, alg: alg, enc: enc, private: private}
 	if err := json.Unmarshal(s.send(t, http.MethodGet, "/.well-known/jwks.json", nil, nil).want(http.StatusOK).body, &r.keys); err != nil {
 		t.Fatal(err)
 	}
@@ -403,19 +403,4 @@ func exchangeDisabled(t *testing.T, s *stand) {
 	s.admin(t, http.MethodPost, "/billers/"+b.ID+"/disable", nil, nil)
 	s.send(t, http.MethodPost, "/api/v1/tokens", nil, invoiceBody(t, b)).want(http.StatusUnauthorized).golden(s, "exchange-tokens-401")
 	s.send(t, http.MethodGet, "/api/v1/invoices/"+b.Invoices[0].InvoiceGUID, withToken(token), nil).want(http.StatusUnauthorized)
-}
-
-func exchangeAlgorithms(t *testing.T, s *stand) {
-	private := s.sharedKey(t)
-	shared := jose.JSONWebKey{Key: private}
-	public := shared.Public()
-	id, audience := "older-"+random(), "https://older-"+random()+".example.com"
-	s.admin(t, http.MethodPost, "/resource-servers", map[string]any{"id": id, "name": "Older stack", "audience": audience, "scope": "payments:write",
-		"jwk": public, "alg": "RSA-OAEP", "enc": "A128CBC-HS256"}, nil)
-	b := s.biller(t, map[string]any{"default_resource_server": id, "resource_servers": []string{}, "scope": "payments:write"})
-	token := s.send(t, http.MethodPost, "/api/v1/payertokens", nil, Payer(t, b)).want(http.StatusOK).text("token")
-	claims, _ := s.openedWith(t, token, audience, jose.RSA_OAEP, jose.A128CBC_HS256)
-	if !slices.Contains([]any{b.ID}, claims["biller_guid"]) {
-		t.Errorf("claims %v", claims)
-	}
 }

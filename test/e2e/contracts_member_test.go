@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -10,6 +11,51 @@ func memberRows() []row {
 	return []row{
 		{"GET, POST /api/accounts/{id}/members", memberAdd},
 		{"DELETE /api/accounts/{id}/members/{userId}", memberRemove},
+		{"accounts: at most 50 in a token", memberMany},
+		{"CORS at /api", memberCORS},
+	}
+}
+
+// memberMany: beyond 50 the claim is left out, and the token says so.
+func memberMany(t *testing.T, s *stand) {
+	user, _ := s.person(t)
+	for i := range 51 {
+		if i == 50 {
+			if claims := claimsOf(t, s.userToken(t, user)); len(claims["accounts"].([]any)) != 50 || claims["accounts_truncated"] != nil {
+				t.Errorf("50 memberships: %v", claims)
+			}
+		}
+		s.admin(t, http.MethodPost, "/accounts", map[string]any{"name": "One of many", "type": "org", "owner": user.Sub}, nil)
+	}
+	token := s.userToken(t, user)
+	if claims := claimsOf(t, token); claims["accounts"] != nil || claims["accounts_truncated"] != true {
+		t.Errorf("51 memberships: %v", claims)
+	}
+	if list := s.send(t, http.MethodGet, "/api/account-memberships", withToken(token), nil).want(http.StatusOK).list(); len(list) != 51 {
+		t.Errorf("%d listed", len(list))
+	}
+}
+
+// memberCORS: a registered origin may send keys and tokens from a page; another one reads nothing, and none gets
+// credentials of the browser.
+func memberCORS(t *testing.T, s *stand) {
+	origin := s.card.Clients.SPA.Origins[0]
+	preflight := s.ask(t, http.MethodOptions, "/api/account-memberships", http.Header{"Origin": {origin}, "Access-Control-Request-Method": {"GET"},
+		"Access-Control-Request-Headers": {"x-api-key"}}, nil)
+	allowed := strings.ToLower(preflight.header.Get("Access-Control-Allow-Headers"))
+	for _, name := range []string{"authorization", "dpop", "x-api-key", "content-type", "if-match"} {
+		if !strings.Contains(allowed, name) {
+			t.Errorf("%s is not allowed: %s", name, allowed)
+		}
+	}
+	_, token := s.person(t)
+	for from, want := range map[string]string{origin: origin, "https://evil.example": ""} {
+		header := withToken(token)
+		header.Set("Origin", from)
+		r := s.send(t, http.MethodGet, "/api/account-memberships", header, nil).want(http.StatusOK)
+		if got := r.header.Get("Access-Control-Allow-Origin"); got != want || r.header.Get("Access-Control-Allow-Credentials") != "" {
+			t.Errorf("from %s: %q", from, got)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -32,6 +33,7 @@ func partnerRows() []row {
 		{"partner: errors in the document's style", partnerErrors},
 		{"partner: errors in RFC 6749's style", partnerErrorsRFC},
 		{"partner: token_response_jti", partnerJTI},
+		{"partner: departures by record", partnerDepartures},
 		{"partner: jwks_uri", partnerJWKSURI},
 		{"partner: a kid is dropped at once", partnerRefusedKID},
 		{"signet jwks from-pem", partnerFromPEM},
@@ -198,6 +200,24 @@ func partnerJTI(t *testing.T, s *stand) {
 	r := s.assert(t, s.registered(t, map[string]any{"token_response_jti": "issued"}), nil).want(http.StatusOK)
 	if r.text("jti") != claimsOf(t, r.text("access_token"))["jti"] {
 		t.Errorf("issued: %s", r.body)
+	}
+}
+
+// partnerDepartures: what the document's own partners need, each off unless the record has it.
+func partnerDepartures(t *testing.T, s *stand) {
+	exp := strconv.FormatInt(time.Now().Unix()+600, 10)
+	for name, c := range map[string]struct{ metadata, claims map[string]any }{
+		"one-element audience": {map[string]any{"assertion_audience_array": true}, map[string]any{"aud": []string{s.card.Issuer + "/token"}}},
+		"dates as strings":     {map[string]any{"assertion_string_dates": true}, map[string]any{"exp": exp}},
+		"audience of a host of before": {map[string]any{"assertion_audiences": []any{map[string]any{"value": "https://auth.example.com/token",
+			"until": time.Now().Add(time.Hour).UTC().Format(time.RFC3339)}}}, map[string]any{"aud": "https://auth.example.com/token"}},
+	} {
+		if r := s.assert(t, s.registered(t, nil), c.claims); r.status != http.StatusBadRequest || r.text("error") != "invalid_grant" {
+			t.Errorf("%s, not registered: %d %s", name, r.status, r.body)
+		}
+		if r := s.assert(t, s.registered(t, c.metadata), c.claims); r.status != http.StatusOK {
+			t.Errorf("%s: %d %s", name, r.status, r.body)
+		}
 	}
 }
 
