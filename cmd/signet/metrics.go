@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/signet-auth/signet/pkg/signet"
 	"github.com/signet-auth/signet/storage/redisstore"
 )
 
@@ -20,6 +21,33 @@ func (a *alarms) LoginFailed(outcome string) { a.failures.WithLabelValues(outcom
 
 // LoginThrottled implements login.Meter.
 func (a *alarms) LoginThrottled(limit string) { a.throttled.WithLabelValues(limit).Inc() }
+
+// trafficMeter counts traffic events by kind, and the exceptions in records that callers still need, so that an operator
+// sees when one can be ended.
+type trafficMeter struct {
+	events     *prometheus.CounterVec
+	departures *prometheus.CounterVec
+}
+
+func newTrafficMeter(registry *prometheus.Registry) (*trafficMeter, error) {
+	m := &trafficMeter{
+		events: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "signet_events_total", Help: "Traffic events, by kind.",
+		}, []string{"kind"}),
+		departures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "signet_departures_used_total", Help: "Requests that only an exception in the caller's record let in, by exception.",
+		}, []string{"departure"}),
+	}
+	return m, errors.Join(registry.Register(m.events), registry.Register(m.departures))
+}
+
+// count takes an event. Kinds and departures are words of ours, so that the labels are bounded.
+func (m *trafficMeter) count(event signet.Event) {
+	m.events.WithLabelValues(string(event.Kind)).Inc()
+	if event.Kind == signet.EventDepartureUsed {
+		m.departures.WithLabelValues(event.Reason).Inc()
+	}
+}
 
 // newAlarms registers the metrics; every label starts at 0, so that an alarm on an increase sees the first one too.
 func newAlarms(registry *prometheus.Registry, redis *redisstore.Store) (*alarms, error) {

@@ -122,7 +122,12 @@ func (n *node) stores(ctx context.Context, d *deployment) (_ *foundation, err er
 	// PostgreSQL (SQLite in dev) is the truth; the schema is brought up under a lock row, so that two nodes may start at
 	// once.
 	push := &pusher{}
-	d.sql.OnRevoked = push.Push
+	metrics := prometheus.NewRegistry()
+	traffic, err := newTrafficMeter(metrics)
+	if err != nil {
+		return nil, err
+	}
+	d.sql.OnRevoked, d.sql.OnTraffic = push.Push, traffic.count
 	if n.store, err = sqlstore.Open(ctx, d.sql); err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
@@ -158,7 +163,7 @@ func (n *node) stores(ctx context.Context, d *deployment) (_ *foundation, err er
 	}
 	push.service.Store(revoked)
 	pages, err := templates.New()
-	return &foundation{homes: homes, ring: ring, revoked: revoked, pages: pages, metrics: prometheus.NewRegistry()}, err
+	return &foundation{homes: homes, ring: ring, revoked: revoked, pages: pages, metrics: metrics}, err
 }
 
 // rooms makes login, oauth and admin, and returns the routes that people and clients reach, and those that clients with

@@ -34,6 +34,8 @@ type Result struct {
 	AssertionJTI string // private_key_jwt: the assertion's jti
 	// CertThumbprint is x5t#S256 of the certificate that tokens must be bound to (RFC 8705 §3); "": they are not bound.
 	CertThumbprint string
+	// Departures are the members of the client's record without which the assertion would have been refused.
+	Departures []string
 	// RetryAfter goes with CodeTooMany, in seconds.
 	RetryAfter int
 }
@@ -213,7 +215,7 @@ func (a *Authenticator) prove(ctx context.Context, client *signet.Client, cred *
 		if failed := a.checkAssertion(ctx, p); failed != nil {
 			return failed
 		}
-		result.AssertionJTI = p.assertion.claims.jti
+		result.AssertionJTI, result.Departures = p.assertion.claims.jti, a.departures(p)
 		return nil
 	default:
 		return &refusal{stage: stageClient, reason: "method_unknown"}

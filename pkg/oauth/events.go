@@ -45,6 +45,16 @@ func (s *Server) exchangeEvent(ctx context.Context, kind signet.EventKind, x *ex
 	return ev
 }
 
+// departed counts what only an exception in the client's record let in, so that it can be ended.
+func (s *Server) departed(ctx context.Context, x *exchange) {
+	for _, member := range x.auth.Departures {
+		ev := s.exchangeEvent(ctx, signet.EventDepartureUsed, x)
+		ev.Reason = member
+		web.Note(ctx, "departure", member)
+		s.Events.Traffic(ev)
+	}
+}
+
 // issued records an answer of the token endpoint.
 func (s *Server) issued(ctx context.Context, x *exchange) {
 	ev := s.exchangeEvent(ctx, signet.EventTokenIssued, x)

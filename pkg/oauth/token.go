@@ -178,6 +178,7 @@ func (s *Server) authenticate(w http.ResponseWriter, r *http.Request, x *exchang
 		return err
 	}
 	x.client = result.Client
+	s.departed(r.Context(), x)
 	return nil
 }
 

@@ -284,6 +284,7 @@ func (p *PINLogin) acknowledge(ctx context.Context, a *attempt) error {
 	if mode := modeOf(a.app.Mode); !recommended(mode) {
 		event := p.event(a.r, signet.EventDepartureUsed, a.app, "pin_mode_"+reasonForm(mode))
 		event.KeyID = string(a.opened.key.ID)
+		web.Note(ctx, "departure", event.Reason)
 		p.o.Events.Traffic(event)
 	}
 	p.remember(ctx, a)

@@ -49,6 +49,8 @@ type Options struct {
 	// OnRevoked is called with the journal entries of a transaction after its commit and before the act answers; nil:
 	// the outbox alone carries them.
 	OnRevoked func(ctx context.Context, entries []signet.Revocation)
+	// OnTraffic is told of every traffic event as it is queued or dropped, for metrics; it must not block. nil: nobody is.
+	OnTraffic func(event signet.Event)
 	// MaxOpen bounds the connections; 0: 20.
 	MaxOpen int
 	// RevocationRetention is how long a journal row for a grant, session, client, user lives: at least as long as any

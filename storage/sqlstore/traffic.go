@@ -33,6 +33,9 @@ func (s *Store) Traffic(event signet.Event) {
 	if event.At.IsZero() {
 		event.At = s.now()
 	}
+	if s.opts.OnTraffic != nil {
+		s.opts.OnTraffic(event)
+	}
 	select {
 	case s.traffic <- event:
 	default:
