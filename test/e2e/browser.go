@@ -18,6 +18,7 @@ import (
 type Browser struct {
 	t      testing.TB
 	client *http.Client
+	from   string
 }
 
 // Page is an answer. Location is set, and Doc is nil, where the answer redirects away from the server that was asked.
@@ -42,6 +43,9 @@ func NewBrowser(t testing.TB) *Browser {
 	return &Browser{t: t, client: &http.Client{Jar: jar, Timeout: 20 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
+
+// From makes the browser call from that address, as a trusted proxy tells it.
+func (b *Browser) From(address string) { b.from = address }
 
 // Trust makes the browser trust these authorities and no others.
 func (b *Browser) Trust(roots *x509.CertPool) {
@@ -132,6 +136,9 @@ func (b *Browser) request(method string, u *url.URL, form url.Values) *http.Requ
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	request.Header.Set("Accept", "text/html")
+	if b.from != "" {
+		request.Header.Set("X-Forwarded-For", b.from)
+	}
 	return request
 }
 
