@@ -163,6 +163,10 @@ func TestVouchedRefusalEvent(t *testing.T) {
 	if ev := h.desk.last(t); ev.Target != "" {
 		t.Errorf("event %+v", ev)
 	}
+	// HMC-17: a secret in the place of a name.
+	misplaced := strings.Repeat("c0ffee00", 8)
+	h.want(h.exchange(signet.GrantHMACIdentity, "", "biller_id", misplaced, "hmac", "zz-bad-hmac"), http.StatusBadRequest, "invalid_grant")
+	h.want(h.exchange(signet.GrantHMACIdentity, "", "hmac_kid", misplaced, "hmac", "zz-bad-hmac"), http.StatusBadRequest, "invalid_grant")
 	h.desk.principals[billerPrincipal].Disabled = true
 	h.want(h.exchange(signet.GrantHMACIdentity, ""), http.StatusBadRequest, "invalid_grant")
 	if ev := h.desk.last(t); ev.Reason != "principal_disabled" || ev.Actor != billerPrincipal || ev.KeyID != billerKey {
@@ -171,7 +175,7 @@ func TestVouchedRefusalEvent(t *testing.T) {
 	h.want(h.exchange(signet.GrantTokenExchange, "", "subject_token", "zz-bad-key"), http.StatusBadRequest, "invalid_request")
 	all, err := json.Marshal(h.desk.traffic)
 	ok(t, err)
-	for _, secret := range []string{"zz-bad-hmac", "zz-bad-key", goodKey, h.secrets[billed]} {
+	for _, secret := range []string{"zz-bad-hmac", "zz-bad-key", misplaced, goodKey, h.secrets[billed]} {
 		if strings.Contains(h.log.String(), secret) || strings.Contains(string(all), secret) {
 			t.Errorf("%s is in the log or in an event", secret)
 		}
