@@ -9,6 +9,11 @@
 //	headers_test.go   methods, CORS, caching and security headers of every route; cookies
 //	input_test.go     SQL and script in every input
 //	canary_test.go    no secret in the log, the metrics or the database
+//	identity_test.go  identity exchange: hmacs, times, GUIDs, keys, captured links, strict JSON
+//	applications_test.go, keys_test.go, intents_test.go  PIN logins, API keys, payment intents
+//	encrypted_test.go, certificates_test.go              JWE, mutual TLS
+//	assertions_test.go, clients_test.go, scopes_test.go  partners' assertions and key sets, client authentication, scopes
+//	canary_contracts_test.go  no secret of the contracts in the log, the metrics or the database
 //	load_test.go      floods: pending logins, slow logins
 //	rotate_test.go    keys: published before use, revoked at once
 //	table_test.go     docs/attacks.md against the tree
