@@ -20,6 +20,8 @@ import (
 const (
 	maxJSON  = 256 << 10
 	maxDepth = 16
+
+	notDescribed = "The body is not the described JSON object."
 )
 
 // JSONBody says which bodies an endpoint reads. The zero value: application/json, at most 256 KiB, strict.
@@ -81,7 +83,7 @@ func (b JSONBody) Decode(body []byte, target any) error {
 	if !utf8.Valid(body) || loneSurrogate(body) {
 		return invalid("The body is not valid UTF-8.", "body_utf8")
 	}
-	var names map[string]bool
+	var names []string
 	if !b.Lenient {
 		names = memberNames(reflect.TypeOf(target))
 	}
@@ -103,108 +105,11 @@ func (b JSONBody) Decode(body []byte, target any) error {
 	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 		return memberFault("body_unknown_member", "The member %s is unknown.", name)
 	}
-	return invalid("The body is not the described JSON object.", "body_json")
+	return invalid(notDescribed, "body_json")
 }
 
 func memberFault(reason, format, name string) error {
 	return invalid(fmt.Sprintf(format, printableMember(name)), reason)
-}
-
-// memberNames lists the members of a struct, embedded ones too; nil for what is no struct: nothing is known of it.
-func memberNames(t reflect.Type) map[string]bool {
-	for t != nil && t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	if t == nil || t.Kind() != reflect.Struct {
-		return nil
-	}
-	names := make(map[string]bool)
-	for _, field := range reflect.VisibleFields(t) {
-		tag, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		switch {
-		case tag == "-" || !field.IsExported():
-		case tag != "":
-			names[tag] = true
-		case !field.Anonymous:
-			names[field.Name] = true
-		}
-	}
-	return names
-}
-
-// scanJSON walks the tokens before anything is decoded. names are the members of the outer object, nil for any.
-func scanJSON(body []byte, names map[string]bool) error {
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.UseNumber()
-	var open []jsonLevel
-	for {
-		token, err := decoder.Token()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return invalid("The body is not JSON.", "body_json")
-		}
-		if len(open) == 0 && token != json.Delim('{') {
-			return invalid("The body must be one JSON object.", "body_json")
-		}
-		if open, err = stepJSON(open, token, names); err != nil {
-			return err
-		}
-		if len(open) == 0 {
-			break
-		}
-	}
-	if len(open) > 0 || len(bytes.TrimSpace(body[decoder.InputOffset():])) > 0 {
-		return invalid("The body must be one JSON object.", "body_json")
-	}
-	return nil
-}
-
-// jsonLevel is one open object or array.
-type jsonLevel struct {
-	seen  map[string]bool // names so far, folded; nil in an array
-	value bool            // the next token of an object is a value
-}
-
-func stepJSON(open []jsonLevel, token json.Token, names map[string]bool) ([]jsonLevel, error) {
-	if delim, ok := token.(json.Delim); ok && (delim == '}' || delim == ']') {
-		return open[:len(open)-1], nil
-	}
-	if n := len(open) - 1; n >= 0 && open[n].seen != nil {
-		if !open[n].value {
-			if n > 0 {
-				names = nil
-			}
-			return open, open[n].name(token, names)
-		}
-		open[n].value = false
-	}
-	if token == json.Delim('{') || token == json.Delim('[') {
-		if len(open) == maxDepth {
-			return nil, invalid("The body is nested too deeply.", "body_depth")
-		}
-		next := jsonLevel{}
-		if token == json.Delim('{') {
-			next.seen = map[string]bool{}
-		}
-		open = append(open, next)
-	}
-	return open, nil
-}
-
-func (l *jsonLevel) name(token json.Token, names map[string]bool) error {
-	name, _ := token.(string)
-	// encoding/json also folds U+017F to s and U+212A to k: what it would take for the same member must be the same here.
-	folded := strings.ToLower(strings.ToUpper(name))
-	if l.seen[folded] {
-		return memberFault("body_repeated_member", "The member %s is repeated.", name)
-	}
-	if names != nil && !names[name] {
-		return memberFault("body_unknown_member", "The member %s is unknown.", name)
-	}
-	l.seen[folded], l.value = true, true
-	return nil
 }
 
 // loneSurrogate reports an escaped UTF-16 half without its partner (RFC 8259 §8.2): encoding/json would silently make
