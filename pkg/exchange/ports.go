@@ -59,7 +59,7 @@ type Events interface {
 	Record(ctx context.Context, event signet.Event) error
 }
 
-// Issuer is the one mint. Errors: CodeInvalidGrant when the principal or the key was taken back meanwhile,
+// Issuer is the one mint. It records what it issues and what it refuses: the room records neither. Errors: CodeInvalidGrant when the principal or the key was taken back meanwhile,
 // CodeUnavailable.
 type Issuer interface {
 	IssueToken(ctx context.Context, order *signet.TokenOrder) (*signet.IssuedToken, error)

@@ -76,21 +76,22 @@ func (e *Exchange) token(w http.ResponseWriter, r *http.Request, shape func() le
 	web.Note(ctx, "grant_type", signet.GrantHMACIdentity)
 	req, err := e.decode(r, shape)
 	var order *signet.TokenOrder
-	var issued *signet.IssuedToken
 	if err == nil {
 		order, err = e.ProveIdentity(ctx, req.identity())
-	}
-	if err == nil {
-		issued, err = e.o.Issuer.IssueToken(ctx, order)
 	}
 	if err != nil {
 		e.refuse(w, r, req, err)
 		return
 	}
+	issued, err := e.o.Issuer.IssueToken(ctx, order)
+	if err != nil {
+		e.writeError(w, r, err) // the mint has recorded its refusal: a second event would count it twice
+		return
+	}
 	e.write(w, r, http.StatusOK, tokenResponse{Token: issued.Text})
 }
 
-// refuse records and writes a refusal. What was sent in the place of a GUID is not repeated unless it is one.
+// refuse records and writes a refusal of the room itself. What was sent in the place of a GUID is not repeated unless it is one.
 func (e *Exchange) refuse(w http.ResponseWriter, r *http.Request, req legacy, err error) {
 	ev := e.event(r.Context(), signet.EventTokenRefused, nil)
 	ev.Reason = reasonOf(err)

@@ -70,6 +70,21 @@ func TestLegacyGoldenBytes(t *testing.T) {
 	w.golden("rate", res, 429, `{"type":"https://tools.ietf.org/html/rfc6585#section-4","title":"Too Many Requests","status":429}`)
 }
 
+// A refusal is one event: the room's when the identity fails, the mint's when that refuses.
+func TestOneEventByRefusal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.mint.err = &signet.Error{Code: signet.CodeInvalidGrant, Reason: "principal_disabled"}
+	w.golden("refused by the mint", w.send("POST", "/api/v1/payertokens", body(w.legacy(payer()))), 401, unauthorized)
+	if n := w.events.has("token.refused"); n != 0 {
+		t.Errorf("%d events beside the mint's own: %v", n, w.events.lines)
+	}
+	w.golden("refused by the room", w.send("POST", "/api/v1/payertokens", `{}`), 401, unauthorized)
+	if n := w.events.has("token.refused"); n != 1 {
+		t.Errorf("%d events, want 1: %v", n, w.events.lines)
+	}
+}
+
 // TestLegacyMediaTypes: every type of the document in, every type of the document out, answers and errors alike; an
 // Authorization header is nobody's business here.
 func TestLegacyMediaTypes(t *testing.T) {
