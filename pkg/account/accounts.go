@@ -88,14 +88,14 @@ func (a *Account) putAccount(c *call) error {
 		return err
 	}
 	shared, err := a.o.Accounts.Account(c.ctx(), c.account)
+	if err == nil && want > shared.Version {
+		// The caller may have read that version on another node, and this one does not know it yet.
+		shared, err = a.o.Accounts.AccountNow(c.ctx(), c.account)
+	}
 	if err != nil {
 		return err
 	}
-	switch {
-	case want > shared.Version:
-		// The caller has read a version on another node that this one does not know yet; within a second it will.
-		return &signet.Error{Code: signet.CodeUnavailable, Reason: "record_behind"}
-	case want != 0 && want != shared.Version:
+	if want != 0 && want != shared.Version {
 		return stale("if_match_stale")
 	}
 	account := *shared

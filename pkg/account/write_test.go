@@ -1,6 +1,7 @@
 package account_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -47,11 +48,41 @@ func TestIfMatch(t *testing.T) {
 			w.want(tc.status, "PUT", "/api/accounts/acme/api-keys/till", `{"enabled":false}`, headers...)
 		})
 	}
-	// A version of which this node has not heard: another node wrote it within the last second.
+	// A version that nobody has written yet is asked of the database once, and is no reason to come again.
 	w := standard(t)
 	w.key("acme", "till", "merchant-terminal")
-	w.want(503, "PUT", "/api/accounts/acme", `{"name":"Renamed"}`, append(as("alice"), "If-Match", "2")...)
+	w.want(412, "PUT", "/api/accounts/acme", `{"name":"Renamed"}`, append(as("alice"), "If-Match", "2")...)
 	w.want(412, "PUT", "/api/accounts/acme/api-keys/till", `{"enabled":false}`, append(as("alice"), "If-Match", "2")...)
+}
+
+// behind is a node that has not heard yet what another one wrote.
+type behind struct {
+	account.Accounts
+	old *signet.Account
+}
+
+func (b behind) Account(context.Context, string) (*signet.Account, error) { return b.old, nil }
+
+// A version of which this node has not heard: another node wrote it within the last second. It stands, so it matches, and
+// what was written with it stays.
+func TestIfMatchOfAnotherNode(t *testing.T) {
+	t.Parallel()
+	w := standard(t)
+	old, err := w.store.Account(t.Context(), "acme")
+	must(t, err)
+	changed := *old
+	changed.Settings.SingleUse = true
+	must(t, w.store.UpdateAccount(t.Context(), &changed, signet.Event{}))
+	late := newRoom(t, w.store, w.clock, func(o *account.Options) { o.Accounts = behind{w.store, old} })
+	late.bearers["token-of-alice"] = w.bearers["token-of-alice"]
+	late.want(412, "PUT", "/api/accounts/acme", `{"name":"Renamed"}`, append(as("alice"), "If-Match", `"3"`)...)
+	late.want(200, "PUT", "/api/accounts/acme", `{"name":"Renamed"}`, append(as("alice"), "If-Match", `"2"`)...)
+	late.want(409, "PUT", "/api/accounts/acme", `{"name":"Unseen"}`, as("alice")...)
+	now, err := w.store.Account(t.Context(), "acme")
+	must(t, err)
+	if now.Name != "Renamed" || !now.Settings.SingleUse || now.Version != 3 {
+		t.Errorf("%+v", now)
+	}
 }
 
 // Of writes that name the same version one wins.
