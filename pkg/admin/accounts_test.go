@@ -1,10 +1,12 @@
 package admin_test
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
 
+	"github.com/signet-auth/signet/pkg/admin"
 	"github.com/signet-auth/signet/pkg/signet"
 )
 
@@ -96,6 +98,44 @@ func TestMembersByTheAPI(t *testing.T) {
 	w.want(409, "PUT", path+"/members/"+owner, `{"role":"anon-consumer"}`)
 	w.want(204, "DELETE", at, "")
 	w.want(404, "DELETE", at, "")
+}
+
+// leaving is a register where a member leaves at the last moment before a write.
+type leaving struct {
+	members
+	leave func()
+}
+
+type members interface{ admin.Members }
+
+func (l *leaving) PutMembership(ctx context.Context, member *signet.Membership, event signet.Event) error {
+	if l.leave != nil {
+		l.leave()
+	}
+	return l.members.PutMembership(ctx, member, event)
+}
+
+// A member who leaves while the role is being changed was asked nothing, and so has not accepted what begins anew.
+func TestMemberWhoLeavesMeanwhile(t *testing.T) {
+	t.Parallel()
+	register := &leaving{}
+	w := newWorldOf(t, false, func(c *admin.Contracts) { register.members, c.Members = c.Members, register })
+	path, _ := w.account()
+	bob, _ := w.want(201, "POST", "/admin/v1/users", `{"username":"bob","email":"bob@example.com"}`)["sub"].(string)
+	at := path + "/members/" + bob
+	first := w.want(200, "PUT", at, `{"role":"merchant-terminal","accepted":true}`)
+	// What stands keeps its times, whoever changes it.
+	if same := w.want(200, "PUT", at, `{"role":"anon-consumer"}`); same["accepted_at"] != first["accepted_at"] || same["created_at"] != first["created_at"] {
+		t.Errorf("%v, then %v", first, same)
+	}
+	register.leave = func() {
+		if err := w.store.EndMembership(t.Context(), strings.TrimPrefix(path, "/admin/v1/accounts/"), signet.UserID(bob), signet.Event{}); err != nil {
+			t.Error(err)
+		}
+	}
+	if back := w.want(200, "PUT", at, `{"role":"merchant-terminal"}`); back["accepted"] != false {
+		t.Errorf("came back accepted: %v", back)
+	}
 }
 
 func TestIntentKeysByTheAPI(t *testing.T) {

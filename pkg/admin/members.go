@@ -50,7 +50,8 @@ func (a *Admin) role(role string) error {
 }
 
 // putMember makes a user a member, or gives a member another role. accepted true counts it at once, by the operator's
-// word; otherwise the user accepts at /account. What was accepted stays accepted.
+// word; otherwise the user accepts at /account. What was accepted stays accepted: the store keeps it in the act itself,
+// since a member who leaves while we look would come back accepted by what we had read.
 func (a *Admin) putMember(c *call) error {
 	account, err := a.account(c)
 	if err != nil {
@@ -70,16 +71,9 @@ func (a *Admin) putMember(c *call) error {
 	if err := a.role(in.Role); err != nil {
 		return err
 	}
-	before, err := a.member(c, account.ID, user)
-	if err != nil {
-		return err
-	}
 	now := a.o.Now()
 	member := &signet.Membership{AccountID: account.ID, UserID: user, Role: in.Role, CreatedAt: now, CreatedBy: c.by.Actor}
-	if before != nil {
-		member.AcceptedAt, member.CreatedAt, member.CreatedBy = before.AcceptedAt, before.CreatedAt, before.CreatedBy
-	}
-	if in.Accepted && member.AcceptedAt == nil {
+	if in.Accepted {
 		member.AcceptedAt = &now
 	}
 	event := a.event(c, signet.EventMemberAdded, accountTarget(account.ID))
@@ -89,20 +83,6 @@ func (a *Admin) putMember(c *call) error {
 	}
 	web.WriteJSON(c.w, http.StatusOK, viewMember(member))
 	return nil
-}
-
-// member finds one, nil when the user is none.
-func (a *Admin) member(c *call, account string, user signet.UserID) (*signet.Membership, error) {
-	members, err := a.o.Contracts.Members.Members(c.ctx(), account)
-	if err != nil {
-		return nil, err
-	}
-	for i := range members {
-		if members[i].UserID == user {
-			return &members[i], nil
-		}
-	}
-	return nil, nil //nolint:nilnil // no member is no error
 }
 
 // deleteMember takes the user out; tokens that carry the membership are taken back.
