@@ -39,7 +39,7 @@ type way struct {
 var errTelling = errors.New("times differ, or the control was not detected")
 
 // timing sends logins that fail in every way, interleaved in random order over one connection, and compares their times
-// pair by pair: at the login page, of billers' identities, of PINs.
+// pair by pair: at the login page, of billers' identities, of PINs, of encrypted tokens.
 func timing(ctx context.Context, s settings) error {
 	partner, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -61,6 +61,7 @@ func timing(ctx context.Context, s settings) error {
 		{"login", func(ctx context.Context, s settings) error { return n.timeLogins(ctx, t, s) }},
 		{"identity", n.timeIdentities},
 		{"PIN login", n.timePINs},
+		{"encrypted token", func(ctx context.Context, s settings) error { return n.timeJWEs(ctx, t, s) }},
 	} {
 		if !s.only.MatchString(kind.name) {
 			continue
