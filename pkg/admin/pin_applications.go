@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"math/big"
 	"net/http"
-	"reflect"
 	"strings"
 	"time"
 
@@ -229,7 +228,7 @@ func (a *Admin) getPINApplication(c *call) error {
 }
 
 func (a *Admin) putPINApplication(c *call) error {
-	app, client, err := a.pinApplication(c)
+	app, _, err := a.pinApplication(c)
 	if err != nil {
 		return err
 	}
@@ -252,17 +251,16 @@ func (a *Admin) putPINApplication(c *call) error {
 	if err := a.pinModeFits(&in.PINApplicationMetadata, app); err != nil {
 		return err
 	}
+	// Networks, certificate and lifetimes stand in both records: one act writes both, or a write that came too late for the
+	// second would leave a fence on one of them alone.
+	app.PINApplicationMetadata, app.UpdatedAt = in.PINApplicationMetadata, a.o.Now()
 	metadata := a.o.Contracts.PINClient(in.PINApplicationMetadata)
-	if !reflect.DeepEqual(metadata, client.ClientMetadata) {
-		client.ClientMetadata, client.UpdatedAt = metadata, a.o.Now()
-		event := a.event(c, signet.EventClientUpdated, "client:"+string(app.ID))
-		event.ClientID = app.ID
-		if err := a.o.Clients.UpdateClient(c.ctx(), client, event); err != nil {
-			return stale(err)
-		}
+	event, clientEvent := a.event(c, signet.EventPINApplicationUpdated, pinTarget(app.ID)), a.event(c, signet.EventClientUpdated, "client:"+string(app.ID))
+	event.ClientID, clientEvent.ClientID = app.ID, app.ID
+	if err := a.o.Contracts.PINApplications.UpdatePINApplicationWithClient(c.ctx(), app, metadata, event, clientEvent); err != nil {
+		return stale(err)
 	}
-	app.PINApplicationMetadata = in.PINApplicationMetadata
-	return a.updatePIN(c, app, "", nil)
+	return a.writeStoredPIN(c, http.StatusOK, app.ID, nil)
 }
 
 // pinModeFits: a mode needs keys of its length; the ones that live are asked.
@@ -278,16 +276,6 @@ func (a *Admin) pinModeFits(m *signet.PINApplicationMetadata, app *signet.PINApp
 		}
 	}
 	return nil
-}
-
-func (a *Admin) updatePIN(c *call, app *signet.PINApplication, reason string, fill func(*pinView)) error {
-	app.UpdatedAt = a.o.Now()
-	event := a.event(c, signet.EventPINApplicationUpdated, pinTarget(app.ID))
-	event.ClientID, event.Reason = app.ID, reason
-	if err := a.o.Contracts.PINApplications.UpdatePINApplication(c.ctx(), app, event); err != nil {
-		return stale(err)
-	}
-	return a.writeStoredPIN(c, http.StatusOK, app.ID, fill)
 }
 
 // setPIN changes the PIN and ends what was issued under the one of before.
@@ -306,8 +294,13 @@ func (a *Admin) setPIN(c *call) error {
 	if err != nil {
 		return err
 	}
-	app.PINHash = phc
-	return a.updatePIN(c, app, "pin_changed", func(view *pinView) { view.PIN = made })
+	app.PINHash, app.UpdatedAt = phc, a.o.Now()
+	event := a.event(c, signet.EventPINApplicationUpdated, pinTarget(app.ID))
+	event.ClientID, event.Reason = app.ID, "pin_changed"
+	if err := a.o.Contracts.PINApplications.UpdatePINApplication(c.ctx(), app, event); err != nil {
+		return stale(err)
+	}
+	return a.writeStoredPIN(c, http.StatusOK, app.ID, func(view *pinView) { view.PIN = made })
 }
 
 func (a *Admin) disablePINApplication(c *call) error { return a.setPINDisabled(c, true) }

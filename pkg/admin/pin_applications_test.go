@@ -1,10 +1,12 @@
 package admin_test
 
 import (
+	"context"
 	"encoding/hex"
 	"strings"
 	"testing"
 
+	"github.com/signet-auth/signet/pkg/admin"
 	"github.com/signet-auth/signet/pkg/signet"
 )
 
@@ -91,6 +93,48 @@ func TestPINApplicationsLifeByTheAPI(t *testing.T) {
 	// An ordinary client is no PIN application.
 	w.want(201, "POST", "/admin/v1/clients", webClient)
 	w.want(404, "POST", "/admin/v1/pin-applications/shop/disable", "")
+}
+
+// hurried is a register where somebody else writes right after the first read.
+type hurried struct {
+	admin.PINApplications
+	meanwhile func()
+}
+
+func (h *hurried) PINApplicationByID(ctx context.Context, id signet.ClientID) (*signet.PINApplication, error) {
+	app, err := h.PINApplications.PINApplicationByID(ctx, id)
+	if act := h.meanwhile; act != nil {
+		h.meanwhile = nil
+		act()
+	}
+	return app, err
+}
+
+// A change that came too late changes nothing at all: networks are a fence of the application and of its client alike.
+func TestStalePINApplicationLeavesItsClient(t *testing.T) {
+	t.Parallel()
+	register := &hurried{}
+	w := newWorldOf(t, false, func(c *admin.Contracts) { register.PINApplications, c.PINApplications = c.PINApplications, register })
+	w.want(201, "POST", "/admin/v1/pin-applications", `{"id":"lending","username":"lending","allowed_networks":["192.0.2.0/24"]}`)
+	register.meanwhile = func() {
+		app, err := w.store.PINApplicationByID(t.Context(), "lending")
+		if err != nil {
+			t.Fatal(err)
+		}
+		app.ExecTime = "integer"
+		if err := w.store.UpdatePINApplication(t.Context(), app, signet.Event{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.want(412, "PUT", "/admin/v1/pin-applications/lending", `{"username":"lending","mode":"pin-v2"}`, "If-Match", `"1"`)
+	app, err := w.store.PINApplicationByID(t.Context(), "lending")
+	if err != nil || len(app.AllowedNetworks) != 1 || app.ExecTime != "integer" {
+		t.Errorf("application %+v, %v", app, err)
+	}
+	client, err := w.store.Client(t.Context(), "lending")
+	if err != nil || len(client.AllowedNetworks) != 1 || client.Version != 1 {
+		t.Errorf("the client went ahead: %+v, %v", client, err)
+	}
 }
 
 // TestPIN05Modes: a mode without authentication has its fences, and a key its length.

@@ -55,6 +55,8 @@ type Accounts interface {
 // Members is who belongs to an account. No write may leave an account that has an owner without one: CodeConflict.
 type Members interface {
 	Members(ctx context.Context, account string) ([]signet.Membership, error)
+	// PutMembership writes a new membership or a changed role, and sets the given one to what stands then. A membership that
+	// stands keeps when and by whom it was made and accepted; AcceptedAt accepts one that is pending.
 	PutMembership(ctx context.Context, member *signet.Membership, event signet.Event) error
 	AcceptMembership(ctx context.Context, account string, user signet.UserID, event signet.Event) error
 	EndMembership(ctx context.Context, account string, user signet.UserID, event signet.Event) error
@@ -86,6 +88,9 @@ type PINApplications interface {
 		keys []signet.SealedKey, event signet.Event) error
 	// UpdatePINApplication: a changed PINHash ends every grant of the application.
 	UpdatePINApplication(ctx context.Context, app *signet.PINApplication, event signet.Event) error
+	// UpdatePINApplicationWithClient also gives the application's client this metadata: both or neither.
+	UpdatePINApplicationWithClient(ctx context.Context, app *signet.PINApplication, metadata signet.ClientMetadata,
+		event, clientEvent signet.Event) error
 }
 
 // Contracts are the registers of the five contracts, and the judgements of the rooms that know them. Options holds it;
