@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -180,6 +183,70 @@ func TestLastIssued(t *testing.T) {
 			want(t, "LastIssued of "+string(id), err, signet.CodeNotFound)
 		}
 	})
+}
+
+// lastIssued is the statement of LastIssued, read where it stands.
+func lastIssued(t *testing.T) string {
+	t.Helper()
+	source, err := os.ReadFile(filepath.Join("..", "sqlstore", "event.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`"(SELECT at FROM traffic_events [^"]+)"`).FindSubmatch(source)
+	if found == nil {
+		t.Fatal("LastIssued has another statement")
+	}
+	return string(found[1])
+}
+
+// The newest token of a client is found by its own index, not by a walk over all that happened in 30 days.
+func TestLastIssuedHasAnIndex(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		query := lastIssued(t)
+		explain, values := "EXPLAIN QUERY PLAN "+query, []any{"p", "g"}
+		if w.db.Driver == sqlstore.DriverPostgres {
+			// As the driver runs it after a few times: prepared, and planned without the values. An empty table would be read whole.
+			explain, values = "EXPLAIN EXECUTE last ('p', 'g')", nil
+			w.raw.SetMaxOpenConns(1)
+			w.change(t, "SET enable_seqscan = off")
+			w.change(t, "SET plan_cache_mode = force_generic_plan")
+			for _, place := range []string{"$1", "$2"} {
+				query = strings.Replace(query, "?", place, 1)
+			}
+			w.change(t, "PREPARE last (text, text) AS "+query)
+		}
+		plan := strings.Join(w.lines(t, explain, values...), "\n")
+		if !strings.Contains(plan, "traffic_events_issued") || strings.Contains(plan, "Sort") || strings.Contains(plan, "TEMP B-TREE") {
+			t.Errorf("plan: %s", plan)
+		}
+	})
+}
+
+// lines are the rows of a query, the last column alone.
+func (w *world) lines(t *testing.T, query string, values ...any) (lines []string) {
+	t.Helper()
+	rows, err := w.raw.QueryContext(t.Context(), query, values...)
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cells := make([]any, len(columns))
+	var last string
+	for i := range cells {
+		cells[i] = new(any)
+	}
+	cells[len(cells)-1] = &last
+	for rows.Next() {
+		if err := rows.Scan(cells...); err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, last)
+	}
+	return lines
 }
 
 // LOG-01: gorm's own logger would print bind values of failed statements.
