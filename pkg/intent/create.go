@@ -61,8 +61,13 @@ func (i *Intent) createIntent(c *call) (token string, made *claims, err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	// Not in a second that disabling the account took back: it would be dead for its whole life.
-	issued := max(c.now.Unix(), signet.LastSecond(account.NotBefore)+1)
+	// Not in a second that disabling the account took back: it would be dead for its whole life. Nor further ahead than the
+	// next disabling would reach.
+	from, ok := signet.FirstSecond(c.now, account.NotBefore)
+	if !ok {
+		return "", nil, &signet.Error{Code: signet.CodeUnavailable, Reason: "account_not_before"}
+	}
+	issued := from.Unix()
 	made = &claims{Issuer: i.o.Issuer, IssuedAt: date(issued), Audience: *order.Audience, Subject: *order.Subject,
 		ExpiresAt: date(issued + int64(account.Settings.IntentLifetime.Or(defaultLifetime).Seconds())),
 		Instance:  account.Instance, Device: c.by.device, DCN: c.by.dcn, Methods: methods}

@@ -100,6 +100,10 @@ func (l *Login) begin(w http.ResponseWriter, r *http.Request, user *signet.User,
 		LastSeenAt: now, CreatedAt: now, ExpiresAt: now.Add(l.SessionMax),
 	}
 	session.IdleExpiresAt = l.idleEnd(now, session.ExpiresAt)
+	if began := signet.Begin(now, user.NotBefore); began.After(now) {
+		// user was read after two revocations within a second, the limit of which lies a little ahead of the clock.
+		session.AuthTime = began
+	}
 	event := l.event(r, signet.EventLoginSucceeded, user.ID, client)
 	event.Target = "session:" + string(session.ID)
 	var previous signet.SessionID

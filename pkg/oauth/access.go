@@ -184,9 +184,10 @@ func (s *Server) livePrincipal(ctx context.Context, p *presented) error {
 	}
 }
 
-// issuedAfter compares in whole seconds, as iat is: a token of the second in which the limit fell is refused.
+// issuedAfter compares in whole seconds, as iat is and as the journal does: a token of the second in which the limit fell,
+// rounded up, is refused.
 func issuedAfter(issued, limit time.Time) bool {
-	return limit.IsZero() || issued.Unix() > limit.Unix()
+	return limit.IsZero() || issued.Unix() > signet.LastSecond(limit)
 }
 
 // gone turns a missing record into an invalid token; a store that cannot answer stays what it is.

@@ -262,6 +262,7 @@ func (s *Server) issueCode(ctx context.Context, request *authorizeRequest, known
 // newGrant is one login or one consent at one client: what everything issued from the code will rest on.
 func (s *Server) newGrant(request *authorizeRequest, known *facts) signet.Grant {
 	client, now := request.Client, s.stamp()
+	began := signet.Begin(now, client.NotBefore, known.User.NotBefore)
 	audience := request.Audience
 	switch {
 	case len(audience) > 0:
@@ -275,6 +276,6 @@ func (s *Server) newGrant(request *authorizeRequest, known *facts) signet.Grant 
 		Scope: request.Scope, Audience: audience, AuthTime: known.Session.AuthTime, ACR: known.Session.ACR, AMR: known.Session.AMR,
 		Nonce: request.Nonce, Claims: request.ClaimsJSON, ACRRequested: request.ACRRequested,
 		Offline:   request.Scope.Has(signet.ScopeOfflineAccess) || client.RefreshAlways() && client.MayUse(signet.GrantRefreshToken),
-		CreatedAt: now, ExpiresAt: now.Add(client.RefreshTokenLifetime.Or(s.Lifetimes.Refresh)),
+		CreatedAt: began, ExpiresAt: now.Add(client.RefreshTokenLifetime.Or(s.Lifetimes.Refresh)),
 	}
 }

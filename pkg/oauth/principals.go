@@ -20,6 +20,9 @@ func (s *Server) principals(ctx context.Context, x *exchange) error {
 		return s.vouched(ctx, x)
 	}
 	if x.grant == nil {
+		if x.client != nil && beyond(x.client.NotBefore, x.now) {
+			return signet.NewError(signet.CodeInvalidClient, "", "client_not_before")
+		}
 		return nil
 	}
 	switch {
@@ -61,12 +64,18 @@ func userFault(user *signet.User, begun time.Time) string {
 // after reports whether at is later than the limit; the zero limit limits nothing.
 func after(at, limit time.Time) bool { return limit.IsZero() || at.After(limit) }
 
+// beyond reports whether a limit lies further ahead than revocations reach: an operator's wish that nothing be valid yet.
+func beyond(limit, now time.Time) bool { return limit.After(now.Add(signet.MaxAhead)) }
+
 // validFrom is the iat of what is minted: now, or the first whole second that no revocation of the client, the user, the
-// biller or API key, or the memberships that the token carries covers. iat has whole seconds and a revocation takes back the second in which it fell, rounded up; without this a login
-// right after a password change would yield a token that is dead for its whole life. It is at most two seconds ahead,
-// well inside the leeway of verifiers.
-func (x *exchange) validFrom() time.Time {
-	from := x.now
+// biller or API key, or the memberships that the token carries covers. iat has whole seconds and a revocation takes back
+// the second in which it fell, rounded up; without this a login right after a password change would yield a token that is
+// dead for its whole life. It is at most two seconds ahead after one revocation, and a second more for each further one
+// that fell together with it.
+//
+// Beyond signet.MaxAhead nothing is minted, which two seconds later it can be: the next revocation would not reach it.
+// Error: CodeUnavailable.
+func (x *exchange) validFrom() (time.Time, error) {
 	var limits []time.Time
 	if x.client != nil {
 		limits = append(limits, x.client.NotBefore)
@@ -80,13 +89,9 @@ func (x *exchange) validFrom() time.Time {
 	if x.members != nil {
 		limits = append(limits, x.members.ChangedAt)
 	}
-	for _, limit := range limits {
-		if limit.IsZero() || limit.After(x.now) {
-			continue // a limit in the future is an operator's wish that nothing be valid yet
-		}
-		if first := time.Unix(signet.LastSecond(limit)+1, 0).UTC(); first.After(from) {
-			from = first
-		}
+	from, ok := signet.FirstSecond(x.now, limits...)
+	if !ok {
+		return time.Time{}, &signet.Error{Code: signet.CodeUnavailable, Reason: "revoked_too_often"}
 	}
-	return from
+	return from, nil
 }

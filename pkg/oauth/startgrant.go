@@ -30,9 +30,14 @@ func (s *Server) startGrant(ctx context.Context, x *exchange, order *signet.Gran
 	if x.client, err = s.pinClient(ctx, order.ClientID); err != nil {
 		return err
 	}
+	began := x.now
+	// Whether the user may is asked below, with everybody else.
+	if user, err := s.Records.User(ctx, order.UserID); err == nil {
+		began = signet.Begin(x.now, x.client.NotBefore, user.NotBefore)
+	}
 	x.grant = &signet.Grant{
 		ID: signet.NewGrantID(), ClientID: order.ClientID, UserID: order.UserID, Scope: order.Scope, AuthTime: x.now,
-		ACR: order.ACR, AMR: order.AMR, Offline: true, CreatedAt: x.now, ExpiresAt: x.now.Add(order.Lifetime),
+		ACR: order.ACR, AMR: order.AMR, Offline: true, CreatedAt: began, ExpiresAt: x.now.Add(order.Lifetime),
 	}
 	if x.audience, err = s.targets(x); err != nil {
 		return err

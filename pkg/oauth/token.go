@@ -253,8 +253,12 @@ func (x *exchange) refreshable() bool {
 
 // mintAll makes the tokens before the transaction begins: no row is locked while RSA signs.
 func (s *Server) mintAll(x *exchange) error {
+	from, err := x.validFrom()
+	if err != nil {
+		return err
+	}
 	o := &order{
-		client: x.client, grant: x.grant, user: x.user, scope: x.scope, audience: x.audience, now: x.validFrom(),
+		client: x.client, grant: x.grant, user: x.user, scope: x.scope, audience: x.audience, now: from,
 		members: x.members, vouched: x.order,
 	}
 	if x.auth != nil {
@@ -268,7 +272,6 @@ func (s *Server) mintAll(x *exchange) error {
 	} else {
 		o.lifetime = s.Lifetimes.access(x.client, x.grant != nil)
 	}
-	var err error
 	if x.access, err = s.mint.access(o); err != nil {
 		return err
 	}

@@ -276,10 +276,14 @@ func (h *tokenHouse) person(name string) signet.UserID {
 }
 
 func (h *tokenHouse) login(user signet.UserID) signet.SessionID {
+	return h.loginAt(user, h.clock.now())
+}
+
+func (h *tokenHouse) loginAt(user signet.UserID, at time.Time) signet.SessionID {
 	h.t.Helper()
 	now := h.clock.now()
 	s := &signet.Session{
-		ID: signet.NewSessionID(), Hash: h.ring.HashKeys().Hash(signet.NewID()), UserID: user, AuthTime: now, ACR: signet.ACRPassword,
+		ID: signet.NewSessionID(), Hash: h.ring.HashKeys().Hash(signet.NewID()), UserID: user, AuthTime: at, ACR: signet.ACRPassword,
 		AMR: []string{signet.AMRPassword}, LastSeenAt: now, CreatedAt: now, IdleExpiresAt: now.Add(12 * time.Hour), ExpiresAt: now.Add(24 * time.Hour),
 	}
 	ok(h.t, h.store.CreateSession(h.t.Context(), s, "", h.event(signet.EventLoginSucceeded)))

@@ -85,7 +85,7 @@ func (s *Server) vouched(ctx context.Context, x *exchange) error {
 		return err
 	case principal.Disabled:
 		return invalidGrant("principal_disabled")
-	case principal.NotBefore.After(x.now):
+	case beyond(principal.NotBefore, x.now):
 		return invalidGrant("principal_not_before")
 	}
 	x.principal = principal

@@ -65,8 +65,8 @@ type Member struct {
 	AccountDisabled bool
 }
 
-// Memberships is all that a user is a member of, pending ones too. ChangedAt is the last time that one was accepted,
-// changed or ended: tokens that carry memberships and were issued up to it are taken back.
+// Memberships is all that a user is a member of, pending ones too. ChangedAt is the limit of the last time that
+// one was accepted, changed or ended (limit.go): tokens that carry memberships and were issued up to it are taken back.
 type Memberships struct {
 	UserID    UserID
 	Members   []Member

@@ -220,32 +220,73 @@ func (s *Store) UpdateAccount(ctx context.Context, a *signet.Account, event sign
 	return err
 }
 
-// SetAccountDisabled disables an account: its API keys may not act from now on (Principal), and what its members' tokens
-// carry is taken back. What is already so: nil, nothing written. Errors: CodeNotFound, CodeUnavailable.
+// SetAccountDisabled disables an account: its API keys may not act from now on (Principal), and what was issued for them is
+// taken back, in the journal too, by which those learn of it who have no record; so is what its members' tokens carry. What is already so: nil, nothing written. Errors: CodeNotFound, CodeUnavailable.
 func (s *Store) SetAccountDisabled(ctx context.Context, id string, disabled bool, event signet.Event) error {
 	if !findable(id) {
 		return signet.ErrNotFound
 	}
 	return s.act(ctx, func(ctx context.Context, t *transaction) error {
-		done, err := s.disable(ctx, t, disabling{
-			table: "accounts", where: "id = ?", args: []any{id}, disabled: disabled, notBefore: true, updatedAt: true,
+		keys, last, err := s.holdKeysOfAccount(ctx, id)
+		if err != nil {
+			return err
+		}
+		limit, done, err := s.disable(ctx, t, disabling{
+			table: "accounts", where: "id = ?", args: []any{id}, disabled: disabled, notBefore: true, also: last, updatedAt: true,
 		})
 		if err != nil || !done {
 			return err
 		}
 		if disabled {
-			var users []string
-			err := s.all(ctx, &users, "UPDATE memberships SET changed_at = ? WHERE account_id = ? AND accepted_at IS NOT NULL AND ended_at IS NULL RETURNING user_id",
-				t.now, id)
-			if err != nil {
-				return err
+			for _, key := range keys {
+				s.revokeAll(t, signet.RevokedPrincipal, signet.PrincipalAPIKey+key, limit, "account_disabled")
 			}
-			now := s.now()
-			for _, user := range users {
-				s.revokeAll(t, signet.RevokedPrincipal, signet.PrincipalAccounts+user, now, "account_disabled")
+			if err := s.takeBackMembers(ctx, t, id); err != nil {
+				return err
 			}
 		}
 		t.note(event)
 		return s.accountChanged(ctx, t, id)
 	})
+}
+
+// holdKeysOfAccount holds the account's row until commit, so that no key of it changes, and returns the ids of its API keys
+// and the last of their limits: their tokens were dated by it, too. Errors: CodeNotFound, CodeUnavailable.
+func (s *Store) holdKeysOfAccount(ctx context.Context, id string) (keys []string, last time.Time, err error) {
+	var held string
+	if err := s.one(ctx, &held, "SELECT id FROM accounts WHERE id = ?"+s.forUpdate(), id); err != nil {
+		return nil, time.Time{}, err
+	}
+	var rows []struct {
+		ID        string
+		NotBefore *time.Time
+	}
+	if err := s.all(ctx, &rows, "SELECT id, not_before FROM api_keys WHERE account_id = ?", id); err != nil {
+		return nil, time.Time{}, err
+	}
+	for _, row := range rows {
+		keys, last = append(keys, row.ID), latest(last, orZero(row.NotBefore))
+	}
+	return keys, last, nil
+}
+
+// takeBackMembers takes back what the tokens of an account's members carry.
+func (s *Store) takeBackMembers(ctx context.Context, t *transaction, account string) error {
+	limit, err := s.membersLimit(ctx, "IN (SELECT user_id FROM memberships WHERE account_id = ? AND accepted_at IS NOT NULL AND ended_at IS NULL)", account)
+	if signet.CodeOf(err) == signet.CodeNotFound {
+		return nil // it has none
+	}
+	if err != nil {
+		return err
+	}
+	var users []string
+	err = s.all(ctx, &users, "UPDATE memberships SET changed_at = ? WHERE account_id = ? AND accepted_at IS NOT NULL AND ended_at IS NULL RETURNING user_id",
+		limit, account)
+	if err != nil {
+		return err
+	}
+	for _, user := range users {
+		s.revokeAll(t, signet.RevokedPrincipal, signet.PrincipalAccounts+user, limit, "account_disabled")
+	}
+	return nil
 }

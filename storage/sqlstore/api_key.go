@@ -172,27 +172,29 @@ func (s *Store) UpdateAPIKey(ctx context.Context, k *signet.APIKey, event signet
 	var updated time.Time
 	var notBefore *time.Time
 	err = s.act(ctx, func(ctx context.Context, t *transaction) error {
+		account, err := s.holdAccountOfKey(ctx, k.ID)
+		if err != nil {
+			return err
+		}
 		old, err := first(s.queryAPIKeys(ctx, "id = ?", k.ID))
 		if err != nil {
 			return err
 		}
+		now := s.now() // after the wait for the account's row
 		// Where the version still stands below, this is the row that is replaced.
 		notBefore = utcOrNil(old.NotBefore)
 		ends := old.Enabled && !k.Enabled || old.Role != k.Role
 		switch {
 		case ends:
-			notBefore = &t.now
+			limit := signet.NextLimit(now, latest(old.NotBefore, account))
+			notBefore = &limit
 		case k.Enabled && !old.Enabled:
 			// Past what nodes with an old record may have issued since it was disabled.
-			past := old.NotBefore.Add(staleFor)
-			if past.After(t.now) {
-				past = t.now
-			}
-			notBefore = utcOrNil(past)
+			notBefore = utcOrNil(enabledAfter(old.NotBefore, old.NotBefore, now))
 		}
 		n, err := s.exec(ctx, `UPDATE api_keys SET role = ?, enabled = ?, detail = ?, expires_at = ?, not_before = ?, updated_at = ?, updated_by = ?,
 			version = version + 1 WHERE id = ? AND version = ?`,
-			k.Role, k.Enabled, detail, utcPtr(k.ExpiresAt), notBefore, t.now, k.UpdatedBy, k.ID, k.Version)
+			k.Role, k.Enabled, detail, utcPtr(k.ExpiresAt), notBefore, now, k.UpdatedBy, k.ID, k.Version)
 		if err != nil {
 			return err
 		}
@@ -200,9 +202,9 @@ func (s *Store) UpdateAPIKey(ctx context.Context, k *signet.APIKey, event signet
 			return s.staleOr(ctx, "SELECT version FROM api_keys WHERE id = ?", k.ID)
 		}
 		if ends {
-			s.revokeAll(t, signet.RevokedPrincipal, signet.PrincipalAPIKey+k.ID, t.now, "api_key_changed")
+			s.revokeAll(t, signet.RevokedPrincipal, signet.PrincipalAPIKey+k.ID, *notBefore, "api_key_changed")
 		}
-		updated = t.now
+		updated = now
 		t.change(changedAPIKeys, k.ID)
 		t.note(event)
 		return nil
@@ -211,4 +213,12 @@ func (s *Store) UpdateAPIKey(ctx context.Context, k *signet.APIKey, event signet
 		k.Version, k.UpdatedAt, k.NotBefore = k.Version+1, updated, orZero(notBefore)
 	}
 	return err
+}
+
+// holdAccountOfKey keeps the row of a key's account as it is until commit, and returns its not_before: a token of the key
+// may have been dated by that limit, too. Errors: CodeNotFound, CodeUnavailable.
+func (s *Store) holdAccountOfKey(ctx context.Context, key string) (time.Time, error) {
+	var row struct{ NotBefore *time.Time }
+	err := s.one(ctx, &row, "SELECT a.not_before AS not_before FROM accounts a JOIN api_keys k ON k.account_id = a.id WHERE k.id = ?"+s.holding("a"), key)
+	return orZero(row.NotBefore), err
 }

@@ -125,21 +125,22 @@ func (s *Store) UpdateBiller(ctx context.Context, biller *signet.Biller, event s
 	return err
 }
 
-// SetBillerDisabled disables a biller: not_before is now, and a journal row takes back what was issued for it up to now.
+// SetBillerDisabled disables a biller: not_before is now, or beyond the limit before, and a journal row takes back what was
+// issued for it up to then.
 // What is already so: nil, nothing written. Errors: CodeNotFound, CodeUnavailable.
 func (s *Store) SetBillerDisabled(ctx context.Context, id signet.BillerID, disabled bool, event signet.Event) error {
 	if !findable(string(id)) {
 		return signet.ErrNotFound
 	}
 	return s.act(ctx, func(ctx context.Context, t *transaction) error {
-		done, err := s.disable(ctx, t, disabling{
+		limit, done, err := s.disable(ctx, t, disabling{
 			table: "billers", where: "id = ?", args: []any{string(id)}, disabled: disabled, notBefore: true, updatedAt: true,
 		})
 		if err != nil || !done {
 			return err
 		}
 		if disabled {
-			s.revokeAll(t, signet.RevokedPrincipal, signet.PrincipalBiller+string(id), t.now, "biller_disabled")
+			s.revokeAll(t, signet.RevokedPrincipal, signet.PrincipalBiller+string(id), limit, "biller_disabled")
 		}
 		t.change(changedBillers, string(id))
 		t.note(event)

@@ -242,12 +242,8 @@ func (s *Store) staleOr(ctx context.Context, query, id string) error {
 	return &signet.Error{Code: signet.CodeConflict, Reason: "stale_version"}
 }
 
-// staleFor is how long after a client was disabled something may still be issued to it: by a node whose record is old,
-// in a transaction that had begun.
-const staleFor = freshFor + callTimeout
-
-// SetClientDisabled disables a client: not_before is now, and a journal row takes back what was issued up to now. What is
-// already so: nil, nothing written. Errors: CodeNotFound, CodeUnavailable.
+// SetClientDisabled disables a client: not_before is now, or beyond the limit before (signet.NextLimit), and a journal row
+// takes back what was issued up to it. What is already so: nil, nothing written. Errors: CodeNotFound, CodeUnavailable.
 //
 // Its grants are revoked by that one row: none that was created at or before not_before can be used, nor any while the
 // client is disabled (liveGrant). To write into each of them, a million perhaps, would outlast every deadline just when
@@ -258,28 +254,14 @@ func (s *Store) SetClientDisabled(ctx context.Context, id signet.ClientID, disab
 		return signet.ErrNotFound
 	}
 	return s.act(ctx, func(ctx context.Context, t *transaction) error {
-		var row struct{ DisabledAt *time.Time }
-		err := s.one(ctx, &row, "SELECT disabled_at FROM clients WHERE id = ?", string(id))
-		if err != nil || (row.DisabledAt != nil) == disabled {
-			return err
-		}
-		var n int64
-		if disabled {
-			n, err = s.exec(ctx, "UPDATE clients SET disabled_at = ?, not_before = ?, updated_at = ?, version = version + 1 WHERE id = ? AND disabled_at IS NULL",
-				t.now, t.now, t.now, string(id))
-		} else {
-			notBefore := row.DisabledAt.UTC().Add(staleFor)
-			if notBefore.After(t.now) {
-				notBefore = t.now
-			}
-			n, err = s.exec(ctx, "UPDATE clients SET disabled_at = NULL, not_before = ?, updated_at = ?, version = version + 1 WHERE id = ? AND disabled_at IS NOT NULL",
-				notBefore, t.now, string(id))
-		}
-		if err != nil || n == 0 {
+		limit, done, err := s.disable(ctx, t, disabling{
+			table: "clients", where: "id = ?", args: []any{string(id)}, disabled: disabled, notBefore: true, updatedAt: true,
+		})
+		if err != nil || !done {
 			return err
 		}
 		if disabled {
-			s.revokeAll(t, signet.RevokedClient, string(id), t.now, "client_disabled")
+			s.revokeAll(t, signet.RevokedClient, string(id), limit, "client_disabled")
 		}
 		t.change(changedClients, string(id))
 		t.note(event)

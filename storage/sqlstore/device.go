@@ -111,7 +111,7 @@ func (s *Store) SetDeviceDisabled(ctx context.Context, dcn, id string, disabled 
 		return signet.ErrNotFound
 	}
 	return s.act(ctx, func(ctx context.Context, t *transaction) error {
-		done, err := s.disable(ctx, t, disabling{table: "devices", where: "dcn = ? AND id = ?", args: []any{dcn, id}, disabled: disabled})
+		_, done, err := s.disable(ctx, t, disabling{table: "devices", where: "dcn = ? AND id = ?", args: []any{dcn, id}, disabled: disabled})
 		if err != nil || !done {
 			return err
 		}

@@ -153,8 +153,12 @@ func (s *Store) putMembership(ctx context.Context, t *transaction, m *signet.Mem
 			}
 		}
 	}
-	if row.counts() {
-		row.ChangedAt = &now
+	var limit time.Time
+	if row.AcceptedAt != nil {
+		if limit, err = s.membersLimit(ctx, "= ?", row.UserID); err != nil {
+			return false, err
+		}
+		row.ChangedAt = &limit
 	}
 	if old == nil {
 		err = s.insert(ctx, row)
@@ -166,7 +170,7 @@ func (s *Store) putMembership(ctx context.Context, t *transaction, m *signet.Mem
 		return false, err
 	}
 	*m = row.membership()
-	s.membershipChanged(t, row, now, "membership_changed")
+	s.membershipChanged(t, row, limit, "membership_changed")
 	return true, nil
 }
 
@@ -213,11 +217,36 @@ func (s *Store) anotherOwner(ctx context.Context, account string, user signet.Us
 	return nil
 }
 
+// membersLimit is the limit of an act that takes back what tokens of these users carry of memberships: changed_at, and the
+// journal's Before. which is the condition on a user's id, a list of one or more. The tokens were dated by all memberships
+// of their user, in whatever account; the users' rows are held until commit, so that of two acts in different accounts the
+// later one sees the limit of the former. They come after the account's row, and in one order. Errors: CodeNotFound
+// (nobody), CodeUnavailable.
+func (s *Store) membersLimit(ctx context.Context, which string, args ...any) (time.Time, error) {
+	var users []string
+	if err := s.all(ctx, &users, "SELECT id FROM users WHERE id "+which+" ORDER BY id"+s.forUpdate(), args...); err != nil {
+		return time.Time{}, err
+	}
+	if len(users) == 0 {
+		return time.Time{}, signet.ErrNotFound
+	}
+	var last []struct{ ChangedAt *time.Time }
+	err := s.all(ctx, &last, "SELECT changed_at FROM memberships WHERE user_id "+which+" AND changed_at IS NOT NULL ORDER BY changed_at DESC LIMIT 1", args...)
+	if err != nil {
+		return time.Time{}, err
+	}
+	var previous time.Time
+	if len(last) > 0 {
+		previous = orZero(last[0].ChangedAt)
+	}
+	return signet.NextLimit(s.now(), previous), nil // the time after the wait for the rows
+}
+
 // membershipChanged numbers the change of the user's list, and takes back tokens when they carry the membership.
-func (s *Store) membershipChanged(t *transaction, row *membershipRow, now time.Time, reason string) {
+func (s *Store) membershipChanged(t *transaction, row *membershipRow, limit time.Time, reason string) {
 	t.change(changedMemberships, row.UserID)
 	if row.AcceptedAt != nil {
-		s.revokeAll(t, signet.RevokedPrincipal, signet.PrincipalAccounts+row.UserID, now, reason)
+		s.revokeAll(t, signet.RevokedPrincipal, signet.PrincipalAccounts+row.UserID, limit, reason)
 	}
 }
 
@@ -227,12 +256,16 @@ func (s *Store) AcceptMembership(ctx context.Context, account string, user signe
 		if row.AcceptedAt != nil {
 			return nil
 		}
+		limit, err := s.membersLimit(ctx, "= ?", row.UserID)
+		if err != nil {
+			return err
+		}
 		if _, err := s.exec(ctx, "UPDATE memberships SET accepted_at = ?, changed_at = ? WHERE account_id = ? AND user_id = ?",
-			now, now, account, string(user)); err != nil {
+			now, limit, account, string(user)); err != nil {
 			return err
 		}
 		row.AcceptedAt = &now
-		s.membershipChanged(t, row, now, "membership_accepted")
+		s.membershipChanged(t, row, limit, "membership_accepted")
 		t.note(event)
 		return nil
 	})
@@ -247,15 +280,19 @@ func (s *Store) EndMembership(ctx context.Context, account string, user signet.U
 				return err
 			}
 		}
-		changed := utcPtr(row.ChangedAt)
+		changed, limit := utcPtr(row.ChangedAt), time.Time{}
 		if row.AcceptedAt != nil {
-			changed = &now
+			var err error
+			if limit, err = s.membersLimit(ctx, "= ?", row.UserID); err != nil {
+				return err
+			}
+			changed = &limit
 		}
 		if _, err := s.exec(ctx, "UPDATE memberships SET ended_at = ?, changed_at = ? WHERE account_id = ? AND user_id = ?",
 			now, changed, account, string(user)); err != nil {
 			return err
 		}
-		s.membershipChanged(t, row, now, "membership_ended")
+		s.membershipChanged(t, row, limit, "membership_ended")
 		t.note(event)
 		return nil
 	})

@@ -145,7 +145,10 @@ func (s *Store) UpdatePINApplication(ctx context.Context, app *signet.PINApplica
 			return s.staleOr(ctx, "SELECT version FROM pin_applications WHERE id = ?", string(app.ID))
 		}
 		if old.PINHash != app.PINHash {
-			if err := s.endApplication(ctx, t, app.UserID()); err != nil {
+			act := userAct{set: func(now, limit time.Time) (string, []any) {
+				return "password_changed_at = ?, not_before = ?", []any{now, limit}
+			}, ends: "pin_changed"}
+			if _, err := s.reviseUser(ctx, t, app.UserID(), act); err != nil {
 				return err
 			}
 		}
@@ -159,18 +162,4 @@ func (s *Store) UpdatePINApplication(ctx context.Context, app *signet.PINApplica
 		app.Version, app.UpdatedAt = app.Version+1, updated
 	}
 	return err
-}
-
-// endApplication is endUser with the user's not_before.
-func (s *Store) endApplication(ctx context.Context, t *transaction, user signet.UserID) error {
-	n, err := s.exec(ctx, "UPDATE users SET not_before = ?, password_changed_at = ?, updated_at = ?, version = version + 1 WHERE id = ?",
-		t.now, t.now, t.now, string(user))
-	if err != nil {
-		return err
-	}
-	if n == 0 {
-		return signet.ErrNotFound
-	}
-	t.change(changedUsers, string(user))
-	return s.endUser(ctx, t, user, "pin_changed")
 }

@@ -171,7 +171,7 @@ func (s *Store) SetResourceServerDisabled(ctx context.Context, id string, disabl
 		return signet.ErrNotFound
 	}
 	return s.act(ctx, func(ctx context.Context, t *transaction) error {
-		done, err := s.disable(ctx, t, disabling{
+		_, done, err := s.disable(ctx, t, disabling{
 			table: "resource_servers", where: "id = ?", args: []any{id}, disabled: disabled, updatedAt: true,
 		})
 		if err != nil || !done {

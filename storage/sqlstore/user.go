@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 
@@ -189,9 +188,17 @@ func (s *Store) UpdateUser(ctx context.Context, user *signet.User, event signet.
 // SetUserDisabled disables a user and ends everything the user has, or enables, which lifts the disabling only. What is
 // already so: nil, nothing written. Errors: CodeNotFound, CodeUnavailable.
 func (s *Store) SetUserDisabled(ctx context.Context, id signet.UserID, disabled bool, event signet.Event) error {
-	act := userAct{set: "disabled_at = NULL", where: "disabled_at IS NOT NULL"}
+	act := userAct{
+		set:    func(_, _ time.Time) (string, []any) { return "disabled_at = NULL", nil },
+		unless: func(row *heldUser) bool { return row.DisabledAt == nil },
+	}
 	if disabled {
-		act = userAct{set: "disabled_at = @now, not_before = @now", where: "disabled_at IS NULL", ends: "user_disabled"}
+		act = userAct{
+			set: func(now, limit time.Time) (string, []any) {
+				return "disabled_at = ?, not_before = ?", []any{now, limit}
+			},
+			unless: func(row *heldUser) bool { return row.DisabledAt != nil }, ends: "user_disabled",
+		}
 	}
 	return s.actOnUser(ctx, id, act, event)
 }
@@ -202,7 +209,9 @@ func (s *Store) SetPassword(ctx context.Context, id signet.UserID, phc string, e
 		return err
 	}
 	return s.actOnUser(ctx, id, userAct{
-		set: "password_hash = ?, password_changed_at = @now, not_before = @now", args: []any{phc}, where: "TRUE", ends: "password_changed",
+		set: func(now, limit time.Time) (string, []any) {
+			return "password_hash = ?, password_changed_at = ?, not_before = ?", []any{phc, now, limit}
+		}, ends: "password_changed",
 	}, event)
 }
 
@@ -211,59 +220,71 @@ func (s *Store) RevokeUserGrants(ctx context.Context, id signet.UserID, reason s
 	if reason == "" {
 		reason = "revoked"
 	}
-	return s.actOnUser(ctx, id, userAct{set: "not_before = @now", where: "TRUE", ends: reason}, event)
+	return s.actOnUser(ctx, id, userAct{
+		set: func(_, limit time.Time) (string, []any) { return "not_before = ?", []any{limit} }, ends: reason,
+	}, event)
 }
 
-// userAct is one UPDATE of a user's row where it matches where. args are bound first, then @now in set is the
-// transaction's now. ends, when not "", is the reason for which sessions and grants end too, with a journal row that
-// takes back whatever was issued up to now.
+// userAct is one UPDATE of a user's row: what it sets, at the time of the act and with the limit of what it takes back,
+// unless it is already so. ends, when not "", is the reason for which sessions and grants end too, with a journal row that
+// takes back whatever was issued up to the limit.
 type userAct struct {
-	set   string
-	args  []any
-	where string
-	ends  string
+	set    func(now, limit time.Time) (columns string, args []any)
+	unless func(row *heldUser) bool
+	ends   string
 }
+
+// heldUser is what an act needs to know of the row that it holds.
+type heldUser struct{ DisabledAt, NotBefore *time.Time }
 
 func (s *Store) actOnUser(ctx context.Context, id signet.UserID, act userAct, event signet.Event) error {
 	if !findable(string(id)) {
 		return signet.ErrNotFound
 	}
 	return s.act(ctx, func(ctx context.Context, t *transaction) error {
-		bound := slices.Clone(act.args)
-		for range strings.Count(act.set, "@now") {
-			bound = append(bound, t.now)
+		done, err := s.reviseUser(ctx, t, id, act)
+		if done {
+			t.note(event)
 		}
-		query := "UPDATE users SET " + strings.ReplaceAll(act.set, "@now", "?") + ", updated_at = ?, version = version + 1 WHERE id = ? AND " + act.where
-		n, err := s.exec(ctx, query, append(bound, t.now, string(id))...)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			var version int64
-			return s.one(ctx, &version, "SELECT version FROM users WHERE id = ?", string(id))
-		}
-		if act.ends != "" {
-			if err := s.endUser(ctx, t, id, act.ends); err != nil {
-				return err
-			}
-		}
-		t.change(changedUsers, string(id))
-		t.note(event)
-		return nil
+		return err
 	})
 }
 
-// endUser ends the user's sessions and revokes the user's grants, offline ones too.
+// reviseUser is actOnUser without the event, in a transaction.
+func (s *Store) reviseUser(ctx context.Context, t *transaction, id signet.UserID, act userAct) (done bool, err error) {
+	var row heldUser
+	if err := s.one(ctx, &row, "SELECT disabled_at, not_before FROM users WHERE id = ?"+s.forUpdate(), string(id)); err != nil {
+		return false, err
+	}
+	if act.unless != nil && act.unless(&row) {
+		return false, nil
+	}
+	if act.ends != "" {
+		if err := s.endUser(ctx, t, id, act.ends); err != nil {
+			return false, err
+		}
+	}
+	// Only now: the statements above may have waited for rows, and what was minted meanwhile must be covered, too.
+	now := s.now()
+	limit := signet.NextLimit(now, orZero(row.NotBefore))
+	set, args := act.set(now, limit)
+	if _, err := s.exec(ctx, "UPDATE users SET "+set+", updated_at = ?, version = version + 1 WHERE id = ?", append(args, now, string(id))...); err != nil {
+		return false, err
+	}
+	if act.ends != "" {
+		s.revokeAll(t, signet.RevokedUser, string(id), limit, act.ends)
+	}
+	t.change(changedUsers, string(id))
+	return true, nil
+}
+
+// endUser ends the user's sessions and revokes the user's grants, offline ones too. The user's row is held.
 func (s *Store) endUser(ctx context.Context, t *transaction, id signet.UserID, reason string) error {
 	if _, err := s.exec(ctx, "UPDATE sessions SET ended_at = ?, ended_reason = ? WHERE user_id = ? AND ended_at IS NULL",
 		t.now, cleanText(reason), string(id)); err != nil {
 		return err
 	}
-	if _, err := s.exec(ctx, "UPDATE grants SET revoked_at = ?, revoked_reason = ? WHERE user_id = ? AND revoked_at IS NULL",
-		t.now, cleanText(reason), string(id)); err != nil {
-		return err
-	}
-	// Read anew: the statements above may have waited for rows, and what was minted meanwhile must be covered, too.
-	s.revokeAll(t, signet.RevokedUser, string(id), s.now(), reason)
-	return nil
+	_, err := s.exec(ctx, "UPDATE grants SET revoked_at = ?, revoked_reason = ? WHERE user_id = ? AND revoked_at IS NULL",
+		t.now, cleanText(reason), string(id))
+	return err
 }

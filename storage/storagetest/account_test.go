@@ -125,7 +125,7 @@ func TestAccountDisabling(t *testing.T) {
 		b, _ := w.account(t)
 		invited, left, elsewhere := w.member(t, a.ID, "merchant-terminal", false), w.member(t, a.ID, "merchant-terminal", true), w.member(t, b.ID, "merchant-terminal", true)
 		want(t, "EndMembership", w.EndMembership(t.Context(), a.ID, left.ID, event(signet.EventMemberRemoved)), "")
-		key := w.apiKey(t, a.ID)
+		key, second, foreign := w.apiKey(t, a.ID), w.apiKey(t, a.ID), w.apiKey(t, b.ID)
 		before := map[signet.UserID]int{}
 		for _, u := range []*signet.User{owner, invited, left, elsewhere} {
 			entries, err := w.RevocationsOf(t.Context(), signet.TokenFacts{Principal: signet.PrincipalAccounts + string(u.ID)})
@@ -137,6 +137,14 @@ func TestAccountDisabling(t *testing.T) {
 		w.audited(t, "disable", signet.EventAccountDisabled, "", func(e signet.Event) error { return w.SetAccountDisabled(t.Context(), a.ID, true, e) })
 		for u, more := range map[*signet.User]int{owner: 1, invited: 0, left: 0, elsewhere: 0} {
 			w.revoked(t, signet.TokenFacts{Principal: signet.PrincipalAccounts + string(u.ID)}, before[u.ID]+more)
+		}
+		// Who verifies tokens offline has the journal alone, and in it a key's subject, not its account's.
+		for k, more := range map[*signet.APIKey]int{key: 1, second: 1, foreign: 0} {
+			for _, entry := range w.revoked(t, signet.TokenFacts{Principal: k.Principal()}, more) {
+				if !entry.Before.Equal(now) {
+					t.Errorf("before %s, want %s", entry.Before, now)
+				}
+			}
 		}
 		m, err := w.Memberships(t.Context(), owner.ID)
 		want(t, "Memberships", err, "")

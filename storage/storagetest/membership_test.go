@@ -100,7 +100,7 @@ func TestMemberships(t *testing.T) {
 			a, _ := w.account(t)
 			u := w.member(t, a.ID, "merchant-terminal", true)
 			accepted := list(t, u.ID).Members[0].AcceptedAt
-			w.clock.Advance(time.Second)
+			w.clock.Advance(3 * time.Second)
 			m := &signet.Membership{AccountID: a.ID, UserID: u.ID, Role: "anon-consumer"}
 			want(t, "PutMembership", w.PutMembership(t.Context(), m, event(signet.EventMemberAdded)), "")
 			got := list(t, u.ID)
@@ -113,7 +113,7 @@ func TestMemberships(t *testing.T) {
 		t.Run("what has ended begins anew, and what it took back stays so", func(t *testing.T) {
 			a, _ := w.account(t)
 			u := w.member(t, a.ID, "merchant-terminal", true)
-			w.clock.Advance(time.Second)
+			w.clock.Advance(3 * time.Second)
 			ended := kept(w.clock.Now())
 			w.audited(t, "EndMembership", signet.EventMemberRemoved, "", func(e signet.Event) error { return w.EndMembership(t.Context(), a.ID, u.ID, e) })
 			w.revoked(t, facts(u.ID), 2)

@@ -1,0 +1,63 @@
+package signet
+
+import "time"
+
+// Revocations by time: a record's not_before (or changed_at) and the journal's Before are one limit, which takes back
+// tokens with iat <= LastSecond(limit). iat has whole seconds, so what is made right after a revocation is dated in the
+// first second beyond it, a little ahead of the clock. The next revocation must reach that second although it has not come:
+//
+//	limit 1 ──▶ LastSecond(limit 1) ──▶ iat of what is made now
+//	                                    limit 2 ──▶ LastSecond(limit 2) ──▶ iat of what is made then …
+//
+// Each revocation within one second so moves the limit a second further. MaxAhead bounds that, safely: nothing is made
+// that would have to be dated later than MaxAhead from now, so a limit at MaxAhead from now covers all there is.
+
+// MaxAhead is how far ahead of the clock an iat, and so the limit of a revocation that happens now, may lie. It is within
+// the leeway of verifiers, and reached by five revocations of one subject in a second only.
+const MaxAhead = 5 * time.Second
+
+// NextLimit is the limit of a revocation at now, when previous is the subject's limit so far (zero: none). It covers
+// whatever was made under the previous one, and never moves back.
+func NextLimit(now, previous time.Time) time.Time {
+	if previous.IsZero() {
+		return now
+	}
+	limit := time.Unix(LastSecond(previous)+1, 0).UTC()
+	if most := now.Add(MaxAhead); limit.After(most) {
+		limit = most
+	}
+	for _, other := range []time.Time{now, previous.UTC()} {
+		if other.After(limit) {
+			limit = other
+		}
+	}
+	return limit
+}
+
+// FirstSecond is the iat of what is made at now: now, or the first whole second that none of the limits covers. false:
+// that second is further ahead than MaxAhead, and nothing may be made.
+func FirstSecond(now time.Time, limits ...time.Time) (at time.Time, ok bool) {
+	at = now
+	for _, limit := range limits {
+		if limit.IsZero() {
+			continue
+		}
+		if first := time.Unix(LastSecond(limit)+1, 0).UTC(); first.After(at) {
+			at = first
+		}
+	}
+	return at, !at.After(now.Add(MaxAhead))
+}
+
+// Begin is the time of a session or grant that begins at now. It has the stores' precision, so that it is now unless one
+// of the limits lies ahead of it, as after two revocations within a second; then it is the first moment after that one.
+// A limit further ahead than MaxAhead is no answer to anything that was made: it is left to refuse.
+func Begin(now time.Time, limits ...time.Time) time.Time {
+	at := now
+	for _, limit := range limits {
+		if limit.After(at) && !limit.After(now.Add(MaxAhead)) {
+			at = limit.Add(time.Microsecond).UTC()
+		}
+	}
+	return at
+}
