@@ -383,6 +383,7 @@ func TestHMC16(t *testing.T) {
 	if codes[400] != 20 || codes[429] != 980 {
 		t.Errorf("1,000 guesses: %v", codes)
 	}
+	w.refused("the right hmac from there", w.post("/token", e2e.Client{}, payer(t, biller, -30*time.Second)), http.StatusTooManyRequests, "temporarily_unavailable")
 	w.refused("another biller from there", w.post("/token", e2e.Client{}, with(guess, "biller_id", w.Card.Billers[1].ID)), http.StatusTooManyRequests, "temporarily_unavailable")
 	w.http = from.next()
 	w.refused("a guess from elsewhere", w.post("/token", e2e.Client{}, guess), http.StatusBadRequest, "invalid_grant")

@@ -46,9 +46,14 @@ func TestKEY01(t *testing.T) {
 			t.Errorf("%s: %d %s", name, a.status, a.body)
 		}
 	}
-	w.http = from.next()
-	if a := w.get(probe+"?api_key="+url.QueryEscape(owner)+"&X-Api-Key="+url.QueryEscape(owner)+"&apiKey="+url.QueryEscape(owner), "X-Other", "1"); a.status == http.StatusOK {
-		t.Errorf("in the address: %d %s", a.status, a.body)
+	for _, name := range []string{"api_key", "X-Api-Key", "apiKey", "key", "access_token", "X_API_KEY", "api%5Fkey"} {
+		w.http = from.next()
+		if a := w.get(probe + "?" + name + "=" + url.QueryEscape(owner)); a.status != http.StatusBadRequest {
+			t.Errorf("in the address as %s: %d %s", name, a.status, a.body)
+		}
+		if a := w.keyed(from, owner); a.status != http.StatusOK {
+			t.Errorf("the key afterwards: %d", a.status)
+		}
 	}
 	for name, headers := range map[string][]string{"twice": {"X-Api-Key", owner}, "beside another": {"X-Api-Key", till}, "beside an empty one": {"X-Api-Key", ""}} {
 		if a := w.keyed(from, owner, headers...); a.status != http.StatusBadRequest {

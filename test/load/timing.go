@@ -186,12 +186,19 @@ func (f *loginForm) try(ctx context.Context, w way, round int) error {
 
 // report prints the two tables and judges them. The last way is the control.
 func report(kind string, ways []way, samples [][]float64) error {
+	return reportWithin(0, kind, ways, samples)
+}
+
+// reportWithin is report for times that may differ by a share of the median.
+func reportWithin(share float64, kind string, ways []way, samples [][]float64) error {
 	fmt.Printf("\n%s: %d samples each, interleaved in random order, one keep-alive connection over loopback.\n\n", kind, len(samples[0]))
 	fmt.Printf("| %s | median ms | p90 ms |\n", kind)
 	fmt.Println("|---|---|---|")
+	medians := make([]float64, len(ways))
 	for i, w := range ways {
 		sorted := slices.Sorted(slices.Values(samples[i]))
-		fmt.Printf("| %s | %.3f | %.3f |\n", w.name, sorted[len(sorted)/2], sorted[len(sorted)*9/10])
+		medians[i] = sorted[len(sorted)/2]
+		fmt.Printf("| %s | %.3f | %.3f |\n", w.name, medians[i], sorted[len(sorted)*9/10])
 	}
 	fmt.Println("\n| pair | p (Mann-Whitney) | verdict |")
 	fmt.Println("|---|---|---|")
@@ -202,9 +209,13 @@ func report(kind string, ways []way, samples [][]float64) error {
 	for i := range control {
 		for j := i + 1; j < len(ways); j++ {
 			p, verdict := mannWhitney(samples[i], samples[j]), "equal"
-			different := p < limit
-			if different {
+			apart := math.Abs(medians[i]-medians[j]) / min(medians[i], medians[j])
+			different := p < limit && apart >= share
+			switch {
+			case different:
 				verdict = "different"
+			case p < limit:
+				verdict = fmt.Sprintf("within %.1f %%", 100*share)
 			}
 			if different != (j == control) {
 				failed, verdict = errTelling, "**"+verdict+"**"
