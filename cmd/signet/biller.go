@@ -29,6 +29,7 @@ func (a *app) billerCommand() *cobra.Command {
 	cmd := group("biller", "Register and look after billers, whose signed identities are exchanged",
 		a.billerCreate(r), a.recordList(r, "List all billers", "signet biller show BILLER"),
 		a.recordShow(r, "Show one biller", "signet biller rotate-key %[1]s, or signet biller disable %[1]s"),
+		a.recordUpdate(r, "Change members of a biller", `  echo '{"token_lifetime": 600, "payer_repeats_until": null}' | signet biller update BILLER --from -`, nil),
 		a.billerRotate(r), a.billerEndKey(r))
 	cmd.AddCommand(a.recordActs(r, "Disable a biller and take back what was issued for it", "Let a disabled biller act again")...)
 	a.targetFlags(cmd)

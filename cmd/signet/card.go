@@ -189,7 +189,9 @@ func (c *card) text() string {
 	line("    4. Register a client of your own, in another shell:")
 	line("       export SIGNET_SERVER=%s SIGNET_ADMIN_KEY=%s", admin, c.Admin.APIKey)
 	line("       go run ./cmd/signet client create --public --name Mine --redirect-uri http://127.0.0.1/callback --scope 'openid profile'")
-	line("    5. Connect your own app: docs/clients.md")
+	line("    5. See the flows of the other contracts byte by byte, when this was started with --card card.json:")
+	line("       go run ./cmd/signet try hmac --card card.json")
+	line("    6. Connect your own app: docs/clients.md")
 	if c.TLS != nil {
 		line("")
 		line("  The certificate is signed by an authority made for this server alone (loopback names only, its key is gone).")

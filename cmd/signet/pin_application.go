@@ -20,6 +20,7 @@ func (a *app) pinApplicationCommand() *cobra.Command {
 	cmd := group("pin-application", "Register and look after applications that log in with an encrypted PIN",
 		a.pinCreate(r), a.recordList(r, "List all PIN applications", "signet pin-application show ID"),
 		a.recordShow(r, "Show one PIN application", "signet pin-application rotate-key %[1]s, or signet pin-application disable %[1]s"),
+		a.recordUpdate(r, "Change members of an application", `  echo '{"allowed_networks": ["192.0.2.0/24"]}' | signet pin-application update ID --from -`, nil),
 		a.pinRotate(r), a.endKeyCommand(r, "ID", "End one AES key now"), a.pinSet(r))
 	cmd.AddCommand(a.recordActs(r, "Disable an application and take back what it was issued", "Let a disabled application log in again")...)
 	a.targetFlags(cmd)

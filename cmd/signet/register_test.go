@@ -1,7 +1,12 @@
 package main
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"log/slog"
 	"os"
@@ -21,6 +26,39 @@ func file(t *testing.T, name, content string) string {
 	return path
 }
 
+// publicPEM is a new RSA public key, and modulus its n as a JWK has it.
+func publicPEM(t *testing.T) string {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+}
+
+func modulus(t *testing.T, text string) string {
+	t.Helper()
+	block, _ := pem.Decode([]byte(text))
+	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base64.RawURLEncoding.EncodeToString(key.(*rsa.PublicKey).N.Bytes())
+}
+
+func encode(t *testing.T, value any) []byte {
+	t.Helper()
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return encoded
+}
+
 func TestContractCommandsOverTheAPI(t *testing.T) {
 	t.Parallel()
 	d := startDev(t)
@@ -28,6 +66,7 @@ func TestContractCommandsOverTheAPI(t *testing.T) {
 	biller := "2b8e1d7a-0000-4000-8000-00000000000a"
 	key := file(t, "key.txt", strings.Repeat("ab", 32)+"\n")
 	device := d.card.Devices[0].ID
+	theirs, next := publicPEM(t), publicPEM(t)
 	for _, step := range []struct {
 		name  string
 		stdin string
@@ -40,6 +79,10 @@ func TestContractCommandsOverTheAPI(t *testing.T) {
 		{"server again", "", []string{"resource-server", "create", "--id", "till", "--name", "Till", "--audience", "https://till2.example", "--generate", "--alg", "ECDH-ES+A256KW"}, exitConflict, "Conflict"},
 		{"server without key", "", []string{"resource-server", "create", "--name", "Till", "--audience", "https://till3.example"}, exitUsage, "exactly one way"},
 		{"server show", "", []string{"resource-server", "show", "till"}, exitOK, "https://till.example"},
+		{"server update", `{"scope": "till:read"}`, []string{"resource-server", "update", "till", "--from", "-"}, exitOK, `"scope": "till:read"`},
+		{"server update of its id", `{"id": "tills"}`, []string{"resource-server", "update", "till", "--from", "-"}, exitUsage, "id"},
+		{"server of others", "", []string{"resource-server", "create", "--id", "theirs", "--name", "Theirs", "--audience", "https://theirs.example", "--pem-file", file(t, "theirs.pem", theirs)}, exitOK, "theirs"},
+		{"server update of its key", string(encode(t, body{"pem": next})), []string{"resource-server", "update", "theirs", "--from", "-"}, exitOK, `"n": "` + modulus(t, next)},
 		{"server disable", "", []string{"resource-server", "disable", "till"}, exitOK, "disabled"},
 		{"server enable", "", []string{"resource-server", "enable", "till"}, exitOK, "enabled"},
 
@@ -47,6 +90,13 @@ func TestContractCommandsOverTheAPI(t *testing.T) {
 		{"biller without server", "", []string{"biller", "create", "--name", "Water"}, exitUsage, "default_resource_server"},
 		{"biller list", "", []string{"biller", "list"}, exitOK, "Legacy biller demo"},
 		{"biller show", "", []string{"biller", "show", biller}, exitOK, "Water"},
+		{"biller update", `{"token_lifetime": 600}`, []string{"biller", "update", biller, "--from", "-"}, exitOK, `"token_lifetime": 600`},
+		{"biller update, and the rest stays", `{"name": "Water Works"}`, []string{"biller", "update", biller, "--from", "-"}, exitOK, `"token_lifetime": 600`},
+		{"biller update to the default", `{"token_lifetime": null}`, []string{"biller", "update", biller, "--from", "-"}, exitOK, "Water Works"},
+		{"biller update wrong", `{"default_resource_server": "none"}`, []string{"biller", "update", biller, "--from", "-"}, exitUsage, "no such resource server"},
+		{"biller update of nothing", "", []string{"biller", "update", biller}, exitUsage, "nothing to change"},
+		{"biller update, no object", `[]`, []string{"biller", "update", biller, "--from", "-"}, exitUsage, "JSON object"},
+		{"biller update of nobody", `{"name": "a"}`, []string{"biller", "update", "2b8e1d7a-0000-4000-8000-00000000000b", "--from", "-"}, exitNotFound, ""},
 		{"biller rotate", "", []string{"biller", "rotate-key", biller, "--kid", "next", "--key-file", key, "--encoding", "hex", "--overlap", "1h"}, exitOK, "next"},
 		{"biller rotate, a third", "", []string{"biller", "rotate-key", biller}, exitConflict, "Two keys are live"},
 		{"biller end", "", []string{"biller", "end-key", biller, "next"}, exitOK, "ended"},
@@ -89,6 +139,8 @@ func TestContractCommandsOverTheAPI(t *testing.T) {
 		{"application ECB", "", []string{"pin-application", "create", "--username", "ecb", "--mode", "aes-128-ecb"}, exitUsage, "allowed_networks"},
 		{"applications", "", []string{"pin-application", "list"}, exitOK, "lending-legacy"},
 		{"application show", "", []string{"pin-application", "show", "loans"}, exitOK, "pin-v2"},
+		{"application update", `{"allowed_networks": ["192.0.2.0/24"]}`, []string{"pin-application", "update", "loans", "--from", "-"}, exitOK, "192.0.2.0/24"},
+		{"application update of its name", `{"username": "others"}`, []string{"pin-application", "update", "loans", "--from", "-"}, exitUsage, "username"},
 		{"application rotate", "", []string{"pin-application", "rotate-key", "loans", "--kid", "k2"}, exitOK, "k2"},
 		{"application end key", "", []string{"pin-application", "end-key", "loans", "k2"}, exitOK, "ended"},
 		{"application pin", "", []string{"pin-application", "set-pin", "loans"}, exitOK, "pin"},
@@ -130,6 +182,10 @@ func TestDevCardOfTheContracts(t *testing.T) {
 	}
 	if c.Accounts[0].OwnerSub != c.Users[0].Sub || c.APIKeys[2].Key != demoPublishedKey {
 		t.Errorf("accounts %+v, keys %+v", c.Accounts, c.APIKeys)
+	}
+	// The card for people says how to go on with what the other one holds.
+	if said := first.out.String(); !strings.Contains(said, "Try next") || !strings.Contains(said, "try hmac --card card.json") {
+		t.Errorf("the card does not name signet try: %s", said)
 	}
 	info, err := os.Stat(c.RSPrivateKeyFile)
 	if err != nil || info.Mode().Perm() != 0o600 {

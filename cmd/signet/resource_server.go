@@ -23,10 +23,18 @@ func (a *app) resourceServerCommand() *cobra.Command {
 	r := resourceServers()
 	cmd := group("resource-server", "Register and look after those that get encrypted tokens",
 		a.resourceServerCreate(r), a.recordList(r, "List all resource servers", "signet resource-server show ID"),
-		a.recordShow(r, "Show one resource server", "signet biller create --resource-server %s --help"))
+		a.recordShow(r, "Show one resource server", "signet biller create --resource-server %s --help"),
+		a.recordUpdate(r, "Change members of a resource server", `  echo '{"enc": "A256GCM"}' | signet resource-server update payments --from -`, anotherKey))
 	cmd.AddCommand(a.recordActs(r, "Disable a resource server: nothing is issued for it", "Let tokens be issued for it again")...)
 	a.targetFlags(cmd)
 	return cmd
+}
+
+// anotherKey lets a public key in one form take the place of the one that stands, whose form is always jwk.
+func anotherKey(patch body) {
+	if _, given := patch["jwk"]; !given && patch["pem"] != nil {
+		patch["jwk"] = nil
+	}
 }
 
 func (a *app) resourceServerCreate(r *register) *cobra.Command {

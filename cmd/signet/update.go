@@ -60,6 +60,26 @@ func (a *app) patchFrom(from string, cmd *cobra.Command, flags map[string]any) (
 	return patch, nil
 }
 
+// recordUpdate changes members of a record of a register by --from alone: what they have is more than flags can say.
+func (a *app) recordUpdate(r *register, short, example string, complete func(body)) *cobra.Command {
+	var from string
+	cmd := &cobra.Command{Use: "update " + r.arg, Short: short + "; the others stay", Args: cobra.ExactArgs(1), Example: example,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			patch, err := a.patchFrom(from, cmd, nil)
+			if err != nil {
+				return err
+			}
+			if complete != nil {
+				complete(patch)
+			}
+			return a.withAPI(cmd.Context(), func(c *api) error {
+				return a.update(cmd, c, r.at(args[0]), patch, "signet "+r.group+" show "+visible(args[0]))
+			})
+		}}
+	cmd.Flags().StringVar(&from, "from", "", "file with the members to change as a JSON object, null for the default, - for stdin")
+	return cmd
+}
+
 // memberOf is the member that a flag writes: lists have a flag in the singular, to be repeated.
 func memberOf(flag string) string {
 	switch flag {
