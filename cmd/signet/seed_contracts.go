@@ -86,7 +86,8 @@ func (s *seeder) billers(store invoices, now time.Time) {
 
 func (s *seeder) biller(store invoices, now time.Time, name string, m signet.BillerMetadata) {
 	system := s.client("", signet.ClientMetadata{ClientName: name + " (puts invoices in)", TokenEndpointAuthMethod: signet.AuthSecretBasic,
-		GrantTypes: []string{signet.GrantClientCredentials}, Scope: "invoices:write", Audiences: []string{demoInvoicesAudience}})
+		// The second grant is for the biller's HMAC beside this client's secret: without it the client could not stand there.
+		GrantTypes: []string{signet.GrantClientCredentials, signet.GrantHMACIdentity}, Scope: "invoices:write", Audiences: []string{demoInvoicesAudience}})
 	m.Name, m.ClientID = name, signet.ClientID(system.ClientID)
 	var made struct {
 		ID      string `json:"id"`

@@ -58,8 +58,9 @@ func (c *provenClient) GetRedirectURIs() []string {
 	return nil
 }
 
-// GetGrantTypes implements fosite.Client. A PIN application's client refreshes by RefreshGrant alone; at /token it was
-// refused before fosite is asked.
+// GetGrantTypes implements fosite.Client. A PIN application's client refreshes by RefreshGrant, whatever its record names
+// besides the PIN. The form at /token takes its refresh token as well when the record names refresh_token, which the ones
+// that PIN login makes do: there the client's networks and certificate were checked before, like every other client's.
 func (c *provenClient) GetGrantTypes() fosite.Arguments {
 	if c.client.MayUse(signet.GrantPIN) {
 		return append(fosite.Arguments{signet.GrantRefreshToken}, c.client.GrantTypes...)
