@@ -179,13 +179,20 @@ func FreePort(t testing.TB) int {
 // Run runs a command of the binary to its end and returns what it printed; it must succeed.
 func Run(t testing.TB, args ...string) string {
 	t.Helper()
+	out, err := runOnce(t, args...)
+	if err != nil {
+		t.Fatalf("signet %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+// runOnce is Run for commands that may fail.
+func runOnce(t testing.TB, args ...string) (string, error) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), readyWithin)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, Binary(t), args...)
 	cmd.Env = clean(os.Environ())
 	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("signet %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-	return string(out)
+	return string(out), err
 }
