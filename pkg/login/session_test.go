@@ -163,6 +163,36 @@ func TestUserActsEndSessions(t *testing.T) {
 	}
 }
 
+// Two changes of a password within a second put the limit ahead of the clock. Who logs in after them is in at once, and the
+// third one ends that session too.
+func TestPasswordChangedTwiceWithinASecond(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	phc, err := h.passwords.Hash(t.Context(), "another good long password")
+	h.must(err)
+	b := h.browser("192.0.2.1")
+	change := func() {
+		h.clock.Advance(10 * time.Millisecond)
+		h.must(h.store.SetPassword(t.Context(), h.ada.ID, phc, h.event(signet.EventPasswordChanged)))
+		if b.session() != nil {
+			t.Error("the session outlives a password change")
+		}
+	}
+	for i := range 3 {
+		change()
+		h.clock.Advance(10 * time.Millisecond)
+		if got := b.logIn("ada", "another good long password"); got.Code != http.StatusSeeOther || b.session() == nil {
+			t.Fatalf("after change %d: %d", i+1, got.Code)
+		}
+		user, err := h.store.User(t.Context(), h.ada.ID)
+		h.must(err)
+		if session := b.session(); !session.AuthTime.After(user.NotBefore) || session.AuthTime.After(h.clock.Now().Add(signet.MaxAhead)) {
+			t.Errorf("authenticated at %s, limit %s, now %s", session.AuthTime, user.NotBefore, h.clock.Now())
+		}
+	}
+	change()
+}
+
 // duringLogin is records in which something happens right after the user was read.
 type duringLogin struct {
 	login.Records

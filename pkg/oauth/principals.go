@@ -65,7 +65,7 @@ func userFault(user *signet.User, begun time.Time) string {
 func after(at, limit time.Time) bool { return limit.IsZero() || at.After(limit) }
 
 // beyond reports whether a limit lies further ahead than revocations reach: an operator's wish that nothing be valid yet.
-func beyond(limit, now time.Time) bool { return limit.After(now.Add(signet.MaxAhead)) }
+func beyond(limit, now time.Time) bool { return limit.After(now.Add(signet.LimitAhead)) }
 
 // validFrom is the iat of what is minted: now, or the first whole second that no revocation of the client, the user, the
 // biller or API key, or the memberships that the token carries covers. iat has whole seconds and a revocation takes back
@@ -73,7 +73,7 @@ func beyond(limit, now time.Time) bool { return limit.After(now.Add(signet.MaxAh
 // dead for its whole life. It is at most two seconds ahead after one revocation, and a second more for each further one
 // that fell together with it.
 //
-// Beyond signet.MaxAhead nothing is minted, which two seconds later it can be: the next revocation would not reach it.
+// Beyond signet.MaxAhead nothing is minted, for a moment: the next revocation would not reach it.
 // Error: CodeUnavailable.
 func (x *exchange) validFrom() (time.Time, error) {
 	var limits []time.Time

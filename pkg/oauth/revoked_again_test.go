@@ -17,7 +17,9 @@ type twice struct {
 
 func (h *contracts) token(a answerOf) string {
 	h.t.Helper()
-	if a.status != http.StatusServiceUnavailable {
+	switch a.status {
+	case http.StatusServiceUnavailable, http.StatusBadRequest:
+	default:
 		h.want(a, http.StatusOK, "")
 	}
 	return a.text("access_token")
@@ -38,6 +40,9 @@ func personToken(h *contracts) string {
 	h.t.Helper()
 	h.clock.forward(time.Millisecond)
 	at := h.begun(conf, h.user)
+	if u, err := h.store.User(h.t.Context(), h.user); err != nil || !after(at, u.NotBefore) {
+		return "" // no session begins
+	}
 	h.session = h.loginAt(h.user, at)
 	return h.token(h.redeem(conf, h.code(conf, "openid", func(s *session) { s.Grant.CreatedAt, s.Grant.AuthTime = at, at })))
 }
@@ -88,7 +93,7 @@ func subjects() []twice {
 		}, func(h *contracts) string {
 			h.clock.forward(time.Millisecond)
 			g, err := h.start()
-			if signet.CodeOf(err) == signet.CodeUnavailable {
+			if code := signet.CodeOf(err); code == signet.CodeUnavailable || code == signet.CodeInvalidGrant {
 				return ""
 			}
 			ok(h.t, err)
@@ -193,5 +198,23 @@ func TestRevokedManyTimesWithinASecond(t *testing.T) {
 				t.Error("nothing lives any more")
 			}
 		})
+	}
+}
+
+// A grant of the authorization endpoint begins after a limit that lies a little ahead, and not after an operator's wish.
+func TestGrantBeginsAfterTheLimit(t *testing.T) {
+	t.Parallel()
+	h := newTokenHouse(t)
+	now := h.server.stamp()
+	for ahead, want := range map[time.Duration]time.Duration{
+		-time.Second: 0, 0: 0, 1500 * time.Millisecond: 1500*time.Millisecond + time.Microsecond, time.Hour: 0,
+	} {
+		for _, limits := range [][2]time.Time{{now.Add(ahead), {}}, {{}, now.Add(ahead)}} {
+			g := h.server.newGrant(&authorizeRequest{Client: &signet.Client{NotBefore: limits[0]}},
+				&facts{Session: &signet.Session{}, User: &signet.User{NotBefore: limits[1]}})
+			if got := g.CreatedAt.Sub(now); got != want || !g.ExpiresAt.After(g.CreatedAt) {
+				t.Errorf("limit %s ahead: the grant begins %s ahead", ahead, got)
+			}
+		}
 	}
 }

@@ -9,12 +9,17 @@ import "time"
 //	limit 1 ──▶ LastSecond(limit 1) ──▶ iat of what is made now
 //	                                    limit 2 ──▶ LastSecond(limit 2) ──▶ iat of what is made then …
 //
-// Each revocation within one second so moves the limit a second further. MaxAhead bounds that, safely: nothing is made
-// that would have to be dated later than MaxAhead from now, so a limit at MaxAhead from now covers all there is.
+// Each revocation within one second so moves the limit a second further. Two bounds end that, safely: nothing is made that
+// would have to be dated later than MaxAhead from now (it is refused for a moment), so a limit at MaxAhead from now covers
+// all there is, and at LimitAhead also what a node made whose clock is before that of the one that revokes.
 
-// MaxAhead is how far ahead of the clock an iat, and so the limit of a revocation that happens now, may lie. It is within
-// the leeway of verifiers, and reached by five revocations of one subject in a second only.
-const MaxAhead = 5 * time.Second
+const (
+	// MaxAhead is how far ahead of the clock anything may be dated. It is within the leeway of verifiers, and reached only by
+	// five revocations of one subject in a second.
+	MaxAhead = 5 * time.Second
+	// LimitAhead is how far ahead of the clock a revocation may put its limit. What lies further ahead is no revocation's.
+	LimitAhead = MaxAhead + 2*time.Second
+)
 
 // NextLimit is the limit of a revocation at now, when previous is the subject's limit so far (zero: none). It covers
 // whatever was made under the previous one, and never moves back.
@@ -23,7 +28,7 @@ func NextLimit(now, previous time.Time) time.Time {
 		return now
 	}
 	limit := time.Unix(LastSecond(previous)+1, 0).UTC()
-	if most := now.Add(MaxAhead); limit.After(most) {
+	if most := now.Add(LimitAhead); limit.After(most) {
 		limit = most
 	}
 	for _, other := range []time.Time{now, previous.UTC()} {
@@ -51,13 +56,16 @@ func FirstSecond(now time.Time, limits ...time.Time) (at time.Time, ok bool) {
 
 // Begin is the time of a session or grant that begins at now. It has the stores' precision, so that it is now unless one
 // of the limits lies ahead of it, as after two revocations within a second; then it is the first moment after that one.
-// A limit further ahead than MaxAhead is no answer to anything that was made: it is left to refuse.
+// Where that is further ahead than MaxAhead it is now, and the limit refuses it.
 func Begin(now time.Time, limits ...time.Time) time.Time {
 	at := now
 	for _, limit := range limits {
-		if limit.After(at) && !limit.After(now.Add(MaxAhead)) {
+		if limit.After(at) {
 			at = limit.Add(time.Microsecond).UTC()
 		}
+	}
+	if at.After(now.Add(MaxAhead)) {
+		return now
 	}
 	return at
 }

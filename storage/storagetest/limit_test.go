@@ -92,7 +92,7 @@ func (w *world) limitedSubjects(t *testing.T) []limited {
 }
 
 // Each limit covers the second in which what was made under the one before is dated; record and journal say the same; what
-// lifts a disabling never moves it back; and none lies further ahead than MaxAhead.
+// lifts a disabling never moves it back; and none lies further ahead than LimitAhead.
 func TestEachLimitReachesBeyondTheOneBefore(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		settled(t, w.Store)
@@ -115,7 +115,7 @@ func TestEachLimitReachesBeyondTheOneBefore(t *testing.T) {
 						t.Fatalf("a single one: %s, want %s", limit, now)
 					}
 					made, ok := signet.FirstSecond(now, before)
-					if ok && made.Unix() > signet.LastSecond(limit) || limit.Before(before) || limit.After(now.Add(signet.MaxAhead)) {
+					if ok && made.Unix() > signet.LastSecond(limit) || limit.Before(before) || limit.After(now.Add(signet.LimitAhead)) {
 						t.Fatalf("act %d: limit %s after %s", i, limit, before)
 					}
 					w.clock.Advance(10 * time.Millisecond)
