@@ -72,7 +72,8 @@ func discovery(m *module) {
 	m.within("response_types_supported", []string{"code"}, "code")
 	m.within("response_modes_supported", []string{"query", "form_post"}, "query", "form_post")
 	m.within("subject_types_supported", []string{"public", "pairwise"}, "public")
-	m.within("grant_types_supported", []string{"authorization_code", "refresh_token", "client_credentials"}, "authorization_code", "refresh_token")
+	m.within("grant_types_supported", []string{"authorization_code", "refresh_token", "client_credentials",
+		"urn:signet:params:oauth:grant-type:hmac-identity", "urn:ietf:params:oauth:grant-type:token-exchange"}, "authorization_code", "refresh_token")
 	m.within("id_token_signing_alg_values_supported", signing, "RS256")
 	m.within("token_endpoint_auth_signing_alg_values_supported", signing, "RS256")
 	m.within("token_endpoint_auth_methods_supported", []string{"none", "client_secret_basic", "client_secret_post", "private_key_jwt"},
