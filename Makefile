@@ -2,13 +2,14 @@
 # make lint    format, vet, staticcheck, house rules
 # make fuzz    every fuzz target for a short while
 # make bench   the load program against its floor (test/load)
+# make attacks the attacks that depend on numbers, at the catalogue's sizes
 # make timing  whether the time of a failed login, identity or PIN tells why it failed (test/load)
 
 GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # The race detector where it is affordable: the pure Go SQLite under it is a hundred times slower, argon2 ten times.
-RACE := ./config/... ./pkg/clientauth/... ./pkg/keys/... ./pkg/revocation/... ./pkg/signet/... ./pkg/web/... ./templates/...
+RACE := ./config/... ./pkg/clientauth/... ./pkg/keys/... ./pkg/proof/... ./pkg/revocation/... ./pkg/signet/... ./pkg/web/... ./templates/...
 # One binary for the services, so that a signal to make reaches them by their own process id.
 SERVICES := bin/services
 NODE_MODULES := test/e2e/js/node_modules/.package-lock.json
@@ -16,7 +17,7 @@ FUZZTIME ?= 10s
 BENCH ?=
 TIMING ?=
 
-.PHONY: test test-go lint fuzz bench timing clean
+.PHONY: test test-go lint fuzz bench attacks timing clean
 
 test: $(SERVICES) $(NODE_MODULES)
 	$(SERVICES) make --no-print-directory test-go
@@ -57,6 +58,9 @@ bench: $(SERVICES)
 	$(GO) build -o bin/signet ./cmd/signet
 	$(GO) build -o bin/load ./test/load
 	SIGNET_TEST_POSTGRES_PRELOAD=pg_stat_statements $(SERVICES) bin/load bench -signet bin/signet $(BENCH)
+
+attacks: $(SERVICES)
+	$(SERVICES) $(GO) test -count=1 -timeout 60m -v ./test/attacks -run 'TestCOD02|TestREF02|TestEXH01' -full
 
 timing: $(SERVICES)
 	$(GO) build -o bin/signet ./cmd/signet

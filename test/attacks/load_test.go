@@ -17,7 +17,8 @@ import (
 // A pending login is kept by its browser, not by the server: a flood of them leaves neither memory nor rows behind.
 func TestEXH01(t *testing.T) {
 	t.Parallel()
-	const total, workers = 20_000, 8
+	const workers = 8
+	total := size(20_000, 200_000)
 	dir := t.TempDir()
 	w := newWorld(t, "--data", dir)
 	path := w.Card.Issuer + "/authorize?" + authorization(w.Card.Clients.Web, random()+random()).Encode()

@@ -77,7 +77,7 @@ func TestCOD02(t *testing.T) {
 	client, browser := w.Card.Clients.Web, e2e.NewBrowser(t)
 	w.tokens(browser, client)
 	crowd := w.crowd()
-	for range 20 {
+	for range size(20, 500) {
 		form := w.code(browser, client)
 		answers := crowd.rush(func() *http.Request { return w.form("/token", client, form) })
 		won := winners(t, answers, http.StatusBadRequest, "invalid_grant")
@@ -101,7 +101,7 @@ func TestREF02(t *testing.T) {
 	crowd := w.crowd()
 	strict := w.register(map[string]any{"refresh_grace": 0})
 	lenient := w.register(map[string]any{"refresh_grace": 10})
-	for range 10 {
+	for range size(10, 250) { // families of each kind
 		t.Run("strict", func(t *testing.T) {
 			first := w.tokens(browser, strict)
 			form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {first.text("refresh_token")}}

@@ -1,6 +1,7 @@
 package attacks
 
 import (
+	"flag"
 	"bufio"
 	"crypto/rand"
 	"crypto/sha256"
@@ -34,6 +35,17 @@ type world struct {
 func newWorld(t *testing.T, args ...string) *world {
 	t.Helper()
 	return &world{t: t, Dev: e2e.StartDev(t, args...), http: newClient()}
+}
+
+// full asks for the catalogue's own sizes: make attacks.
+var full = flag.Bool("full", false, "attack at the sizes of the catalogue")
+
+// size is how often an attack is repeated: few times in every run, the catalogue's number with -full.
+func size(few, catalogue int) int {
+	if *full {
+		return catalogue
+	}
+	return few
 }
 
 // newClient has connections of its own and follows nothing.
