@@ -137,7 +137,7 @@ func (s *stand) send(t *testing.T, method, path string, header http.Header, body
 
 const maxBusy = 3
 
-// waitUntil waits for a moment that only the clock brings: a Retry-After, the second of an iat.
+// waitUntil waits for a moment that only the clock brings: a Retry-After.
 func waitUntil(t *testing.T, at time.Time) {
 	t.Helper()
 	timer := time.NewTimer(time.Until(at))
