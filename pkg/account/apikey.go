@@ -3,7 +3,6 @@ package account
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -112,13 +111,13 @@ func (a *Account) prove(ctx context.Context, raw string) (*signet.APIKey, error)
 		return nil, err
 	}
 	address := web.ClientAddr(ctx)
-	if reason == "" && !allowedFrom(key.AllowedNetworks, address) {
+	if reason == "" && !web.AllowedFrom(key.AllowedNetworks, address) {
 		reason = "key_network"
 	}
 	if reason == "" {
 		return key, nil
 	}
-	counted := "api_key@" + network(address)
+	counted := "api_key@" + web.Network(address)
 	if seconds, too := a.o.Failures.Refused(ctx, counted); too {
 		return nil, tooMany(seconds)
 	}
@@ -127,38 +126,6 @@ func (a *Account) prove(ctx context.Context, raw string) (*signet.APIKey, error)
 		return nil, denied(reason, refusedKey{key.ID})
 	}
 	return nil, denied(reason, nil)
-}
-
-// allowedFrom reports whether the address is in one of the networks; none: all. A network that cannot be read allows
-// nothing.
-func allowedFrom(networks []string, from netip.Addr) bool {
-	if len(networks) == 0 {
-		return true
-	}
-	from = from.Unmap()
-	return slices.ContainsFunc(networks, func(text string) bool {
-		network, err := netip.ParsePrefix(text)
-		return err == nil && network.Contains(from)
-	})
-}
-
-// Networks, not addresses: whoever has an IPv6 address has 2^64 of them.
-const (
-	bitsIPv4 = 24
-	bitsIPv6 = 64
-)
-
-func network(address netip.Addr) string {
-	address = address.Unmap().WithZone("")
-	bits := bitsIPv6
-	if address.Is4() {
-		bits = bitsIPv4
-	}
-	prefix, err := address.Prefix(bits)
-	if err != nil {
-		return "unknown"
-	}
-	return prefix.String()
 }
 
 // ProveAPIKey proves the API key of a token exchange (RFC 8693) by the same code as Caller, and orders a JWT for the

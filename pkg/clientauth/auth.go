@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/signet-auth/signet/pkg/signet"
+	"github.com/signet-auth/signet/pkg/web"
 )
 
 // refused is the public message of every failed authentication, whatever was wrong.
@@ -177,23 +178,11 @@ func admissible(client *signet.Client, cred *credential, from netip.Addr) *refus
 	// OIDC Registration §2: the registered method is the only one. A client that could choose would have the weakest.
 	case cred.method != client.TokenEndpointAuthMethod:
 		return &refusal{stage: stageClient, reason: "method_not_registered"}
-	case !allowedFrom(client.AllowedNetworks, from):
+	case !web.AllowedFrom(client.AllowedNetworks, from):
 		return &refusal{stage: stageClient, reason: "network_not_allowed"}
 	default:
 		return nil
 	}
-}
-
-// allowedFrom reports whether the address is in one of the networks. A network that cannot be read allows nothing.
-func allowedFrom(networks []string, from netip.Addr) bool {
-	if len(networks) == 0 {
-		return true
-	}
-	from = from.Unmap()
-	return slices.ContainsFunc(networks, func(text string) bool {
-		network, err := netip.ParsePrefix(text)
-		return err == nil && network.Contains(from)
-	})
 }
 
 // prove looks at the credential.

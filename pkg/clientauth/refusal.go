@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"github.com/signet-auth/signet/pkg/signet"
+	"github.com/signet-auth/signet/pkg/web"
 )
 
 // stage says how far a request came; it decides the code under assertion_error: document (wire.md, 2).
@@ -64,27 +65,8 @@ func tooMany() error {
 	return signet.NewError(signet.CodeTooMany, "Too many failed attempts. Please wait.", "too_many_failures")
 }
 
-// Networks, not addresses: whoever has an IPv6 address has 2^64 of them.
-const (
-	bitsIPv4 = 24
-	bitsIPv6 = 64
-)
-
-func network(address netip.Addr) string {
-	address = address.Unmap().WithZone("")
-	bits := bitsIPv6
-	if address.Is4() {
-		bits = bitsIPv4
-	}
-	prefix, err := address.Prefix(bits)
-	if err != nil {
-		return "unknown"
-	}
-	return prefix.String()
-}
-
-func networkKey(address netip.Addr) string { return "network:" + network(address) }
+func networkKey(address netip.Addr) string { return "network:" + web.Network(address) }
 
 func clientKey(id signet.ClientID, address netip.Addr) string {
-	return "client:" + string(id) + "@" + network(address)
+	return "client:" + string(id) + "@" + web.Network(address)
 }

@@ -2,7 +2,6 @@ package exchange
 
 import (
 	"context"
-	"net/netip"
 	"time"
 
 	"github.com/signet-auth/signet/pkg/signet"
@@ -47,25 +46,7 @@ func billerKey(ctx context.Context, biller string) string {
 	return "exchange:biller:" + biller + "@" + network(ctx)
 }
 
-// Networks, not addresses: whoever has an IPv6 address has 2^64 of them.
-const (
-	bitsIPv4 = 24
-	bitsIPv6 = 64
-)
-
-func network(ctx context.Context) string {
-	address := web.ClientAddr(ctx).Unmap().WithZone("")
-	bits := bitsIPv6
-	if address.Is4() {
-		bits = bitsIPv4
-	}
-	var prefix netip.Prefix
-	prefix, err := address.Prefix(bits)
-	if err != nil {
-		return "unknown"
-	}
-	return prefix.String()
-}
+func network(ctx context.Context) string { return web.Network(web.ClientAddr(ctx)) }
 
 // alarmWindow: a network that is shut is recorded once in it.
 const alarmWindow = 15 * time.Minute

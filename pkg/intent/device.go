@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"net/netip"
 	"strings"
 
 	"github.com/signet-auth/signet/pkg/signet"
@@ -68,7 +67,7 @@ func unprintable(r rune) bool { return r < 0x20 || r > 0x7e }
 func (i *Intent) proveDevice(c *call, d deviceCredential) error {
 	ctx := c.ctx()
 	c.by.keyID = d.id
-	network := network(web.ClientAddr(ctx))
+	network := web.Network(web.ClientAddr(ctx))
 	seat := "intent:device:" + d.id + "@" + network
 	if d.id != "" {
 		if wait, too := i.o.Failures.Refused(ctx, seat); too {
@@ -141,23 +140,4 @@ func (i *Intent) deviceFault(device *signet.Device, d deviceCredential) string {
 	default:
 		return ""
 	}
-}
-
-// Networks, not addresses: whoever has an IPv6 address has 2^64 of them.
-const (
-	bitsIPv4 = 24
-	bitsIPv6 = 64
-)
-
-func network(address netip.Addr) string {
-	address = address.Unmap().WithZone("")
-	bits := bitsIPv6
-	if address.Is4() {
-		bits = bitsIPv4
-	}
-	prefix, err := address.Prefix(bits)
-	if err != nil {
-		return "unknown"
-	}
-	return prefix.String()
 }

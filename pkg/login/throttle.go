@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/signet-auth/signet/pkg/signet"
@@ -44,7 +43,7 @@ func (l *Login) countersFor(r *http.Request, name string) []counter {
 	if k := l.knownOf(r); k.has(name) {
 		return []counter{{name: "known", key: "login:known:" + who + ":" + k.Browser, limit: limitKnown}}
 	}
-	where := network(web.ClientAddr(r.Context()))
+	where := web.Network(web.ClientAddr(r.Context()))
 	return []counter{
 		{name: "name_network", key: "login:name-network:" + who + ":" + where, limit: limitNameNetwork, gives: true},
 		{name: "network", key: "login:network:" + where, limit: limitNetwork},
@@ -64,7 +63,7 @@ func (l *Login) reserve(r *http.Request, name string) (counted []string, wait ti
 		if err != nil {
 			web.Note(ctx, "throttle", "local")
 			l.Log.WarnContext(ctx, "shared counters did not answer, counting here alone", "request_id", web.RequestID(ctx), "error", err)
-			if wait = l.local.take(counters, l.now()); wait > 0 {
+			if wait = l.local.Take(here(counters), l.now()); wait > 0 {
 				l.Meter.LoginThrottled("local")
 			}
 			return nil, wait
@@ -92,7 +91,7 @@ func (l *Login) alarm(r *http.Request, c counter, count int) {
 	}
 	ctx := r.Context()
 	event := l.event(r, signet.EventLoginThrottled, "", "")
-	event.Target, event.Reason = "network:"+network(web.ClientAddr(ctx)), "network_limit"
+	event.Target, event.Reason = "network:"+web.Network(web.ClientAddr(ctx)), "network_limit"
 	l.Log.WarnContext(ctx, "a network has reached its limit of logins", "request_id", event.RequestID, "network", event.Target)
 	if err := l.Events.Record(ctx, event); err != nil {
 		// The refusal stands without it.
@@ -116,16 +115,11 @@ func (l *Login) release(ctx context.Context, counted []string) {
 	}
 }
 
-// network is the neighbourhood of an address: /24 or /64, since whoever has one address there may have them all.
-func network(addr netip.Addr) string {
-	addr = addr.Unmap().WithZone("")
-	bits := 64
-	if addr.Is4() {
-		bits = 24
+// here is the share of one node of the limits.
+func here(counters []counter) []web.Limit {
+	limits := make([]web.Limit, len(counters))
+	for i, c := range counters {
+		limits[i] = web.Limit{Key: c.key, Limit: max(1, c.limit/localShare)}
 	}
-	prefix, err := addr.Prefix(bits)
-	if err != nil {
-		return "none"
-	}
-	return prefix.String()
+	return limits
 }

@@ -47,13 +47,13 @@ func (p *PINLogin) counters(ctx context.Context, a *attempt) []counter {
 		a.own = true
 		return []counter{{name: "own", key: "pin:own:" + who + ":" + place, limit: limitOwn}}
 	}
-	near := neighbourhood(a.addr, 32, 64)
+	near := web.Neighbourhood(a.addr, 32, 64)
 	// Asked for names that do not exist, too: the work is the same.
 	if count, _, err := p.o.Attempts.Count(ctx, knownKey(who, near)); err == nil && count > 0 {
 		a.own = true
 		return []counter{{name: "own", key: "pin:own:" + who + ":" + near, limit: limitOwn}}
 	}
-	where := neighbourhood(a.addr, 24, 64)
+	where := web.Network(a.addr)
 	return []counter{
 		{name: "name_network", key: "pin:name-network:" + who + ":" + where, limit: limitNameNetwork, gives: true},
 		{name: "network", key: "pin:network:" + where, limit: limitNetwork},
@@ -87,7 +87,7 @@ func (a *attempt) ownPlace() (string, bool) {
 		return "", false
 	}
 	if prefix.Bits() < near {
-		return neighbourhood(a.addr, 24, 64), true
+		return web.Network(a.addr), true
 	}
 	return prefix.String(), true
 }
@@ -102,20 +102,6 @@ func allowed(networks []string, addr netip.Addr) (found netip.Prefix, ok bool) {
 		}
 	}
 	return found, ok
-}
-
-// neighbourhood is the range of so many bits around an address.
-func neighbourhood(addr netip.Addr, bits4, bits6 int) string {
-	addr = addr.Unmap().WithZone("")
-	bits := bits6
-	if addr.Is4() {
-		bits = bits4
-	}
-	prefix, err := addr.Prefix(bits)
-	if err != nil {
-		return "none"
-	}
-	return prefix.String()
 }
 
 // reserve counts an attempt before anything secret is looked at, by atomic commands, so that parallel attempts cannot
@@ -156,7 +142,7 @@ func (p *PINLogin) reserve(ctx context.Context, a *attempt) error {
 func (p *PINLogin) reserveHere(ctx context.Context, a *attempt, counters []counter, cause error) error {
 	web.Note(ctx, "throttle", "local")
 	p.o.Log.WarnContext(ctx, "shared counters did not answer, counting here alone", "request_id", web.RequestID(ctx), "error", cause)
-	if a.wait = p.local.take(counters, p.o.Now()); a.wait > 0 {
+	if a.wait = p.local.Take(here(counters), p.o.Now()); a.wait > 0 {
 		return throttled("local")
 	}
 	for _, c := range counters {
@@ -164,6 +150,15 @@ func (p *PINLogin) reserveHere(ctx context.Context, a *attempt, counters []count
 	}
 	a.local = true
 	return nil
+}
+
+// here is the share of one node of the limits.
+func here(counters []counter) []web.Limit {
+	limits := make([]web.Limit, len(counters))
+	for i, c := range counters {
+		limits[i] = web.Limit{Key: c.key, Limit: max(1, c.limit/localShare)}
+	}
+	return limits
 }
 
 func throttled(counter string) error {
@@ -177,7 +172,7 @@ func (p *PINLogin) alarm(ctx context.Context, a *attempt, c counter, count int) 
 		return
 	}
 	event := p.event(a.r, signet.EventCredentialsThrottled, a.app, "pin_"+c.name)
-	event.Target = "network:" + neighbourhood(a.addr, 24, 64)
+	event.Target = "network:" + web.Network(a.addr)
 	p.o.Log.WarnContext(ctx, "wrong PINs have reached a limit", "request_id", event.RequestID, "limit", c.name, "network", event.Target)
 	if err := p.o.Events.Record(ctx, event); err != nil {
 		// The refusal stands without it.
@@ -196,7 +191,7 @@ func (p *PINLogin) settle(ctx context.Context, a *attempt, err error) {
 // caller has gone, is no reason to count it.
 func (p *PINLogin) release(ctx context.Context, a *attempt) {
 	if a.local {
-		p.local.give(a.counted)
+		p.local.Give(a.counted)
 		return
 	}
 	p.giveBack(ctx, a.counted)
@@ -219,7 +214,7 @@ func (p *PINLogin) remember(ctx context.Context, a *attempt) {
 	if a.own || !a.addr.IsValid() {
 		return
 	}
-	key := knownKey(p.who(a.body.Username), neighbourhood(a.addr, 32, 64))
+	key := knownKey(p.who(a.body.Username), web.Neighbourhood(a.addr, 32, 64))
 	if _, _, err := p.o.Attempts.Reserve(ctx, key, knownFor); err != nil {
 		web.Note(ctx, "throttle", "not_remembered")
 	}
