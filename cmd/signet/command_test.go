@@ -48,6 +48,10 @@ func TestCommandsOverTheAPI(t *testing.T) {
 		{"revoke nothing", "", []string{"key", "revoke", "nobody"}, exitNotFound, ""},
 		{"rewrap", "", []string{"key", "rewrap"}, exitOK, "keys sealed anew"},
 		{"keys", "", []string{"key", "list"}, exitOK, "ES256"},
+		{"admin key", "", []string{"admin", "key", "create", "--name", "Night shift"}, exitOK, "sgt_adm_"},
+		{"admin key without name", "", []string{"admin", "key", "create"}, exitUsage, "name"},
+		{"admin keys", "", []string{"admin", "key", "list"}, exitOK, "Night shift"},
+		{"end no admin key", "", []string{"admin", "key", "disable", "nobody"}, exitNotFound, ""},
 		{"no such command", "", []string{"clint"}, exitUsage, "unknown command"},
 		{"group alone", "", []string{"client"}, exitUsage, "choose a command"},
 	} {
@@ -66,7 +70,7 @@ func TestJSONOutput(t *testing.T) {
 	t.Parallel()
 	d := startDev(t)
 	for _, args := range [][]string{{"client", "list"}, {"client", "show", "spa"}, {"client", "disable", "web"}, {"user", "list"}, {"key", "list"},
-		{"key", "rotate"}, {"client", "rotate-secret", "service"}} {
+		{"admin", "key", "list"}, {"admin", "key", "create", "--name", "Ops"}, {"key", "rotate"}, {"client", "rotate-secret", "service"}} {
 		code, out, errs := command(t, d.env, "", append(args, "--json")...)
 		if code != exitOK || !json.Valid([]byte(out)) {
 			t.Errorf("%v: exit %d, %s%s", args, code, out, errs)

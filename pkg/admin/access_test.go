@@ -40,7 +40,7 @@ func TestADM01EveryRouteAsksForAnOperator(t *testing.T) {
 func filledIn(path string) string {
 	const guid = "00000000-0000-4000-8000-000000000000"
 	return strings.NewReplacer("{client_id}", "shop", "{sub}", guid, "{kid}", "x", "{biller}", guid, "{server}", "x", "{account}", guid,
-		"{name}", "x", "{dcn}", "1", "{device}", guid).Replace(path)
+		"{name}", "x", "{dcn}", "1", "{device}", guid, "{key_id}", "x").Replace(path)
 }
 
 // TestADM01TwoCredentials: which of two would count is nobody's guess.

@@ -71,6 +71,9 @@ func (a *Admin) Routes() []web.Route {
 		route("keys-rotate", http.MethodPost, "/keys/rotate", a.rotateKeys),
 		route("keys-rewrap", http.MethodPost, "/keys/rewrap", a.rewrapKeys),
 		route("key-revoke", http.MethodPost, "/keys/{kid}/revoke", a.revokeKey),
+		route("admin-keys-list", http.MethodGet, "/admin-keys", a.listAdminKeys),
+		route("admin-keys-create", http.MethodPost, "/admin-keys", a.createAdminKey),
+		route("admin-key-disable", http.MethodPost, "/admin-keys/{key_id}/disable", a.disableAdminKey),
 		route("events", http.MethodGet, "/events", a.listEvents),
 	}
 	return slices.Concat(routes, a.contractRoutes())

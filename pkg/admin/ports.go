@@ -50,6 +50,10 @@ type AdminKeys interface {
 	// InsertAdminKey writes a key; with onlyFirst, CodeConflict when any key exists (one statement: two nodes cannot both
 	// make the first).
 	InsertAdminKey(ctx context.Context, key *AdminKey, onlyFirst bool, event signet.Event) error
+	// ListAdminKeys returns all keys, disabled ones too, oldest first.
+	ListAdminKeys(ctx context.Context) ([]AdminKey, error)
+	// DisableAdminKey ends a key; CodeConflict when it is the last live one. Disabled before: nil, nothing written.
+	DisableAdminKey(ctx context.Context, id string, event signet.Event) error
 }
 
 // AdminKey is a key of the admin API.

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/signet-auth/signet/pkg/signet"
@@ -25,9 +26,54 @@ func (s *Store) AdminKey(ctx context.Context, hashes []signet.SecretHash) (*sign
 	if err != nil {
 		return nil, err
 	}
-	return &signet.AdminKey{
-		ID: row.ID, Name: row.Name, Hash: secretHash(row.HashKey, row.Hash), CreatedAt: row.CreatedAt.UTC(), DisabledAt: utcPtr(row.DisabledAt),
-	}, nil
+	key := row.adminKey()
+	return &key, nil
+}
+
+func (r *adminKeyRow) adminKey() signet.AdminKey {
+	return signet.AdminKey{
+		ID: r.ID, Name: r.Name, Hash: secretHash(r.HashKey, r.Hash), CreatedAt: r.CreatedAt.UTC(), DisabledAt: utcPtr(r.DisabledAt),
+	}
+}
+
+// ListAdminKeys returns all keys, disabled ones too, oldest first. Error: CodeUnavailable.
+func (s *Store) ListAdminKeys(ctx context.Context) ([]signet.AdminKey, error) {
+	var rows []adminKeyRow
+	if err := s.all(ctx, &rows, "SELECT id, name, hash, hash_key, created_at, disabled_at FROM admin_keys ORDER BY created_at, id"); err != nil {
+		return nil, err
+	}
+	keys := make([]signet.AdminKey, len(rows))
+	for i := range rows {
+		keys[i] = rows[i].adminKey()
+	}
+	return keys, nil
+}
+
+// DisableAdminKey ends a key. Disabled before: nil, nothing written. Errors: CodeConflict when it is the last live one,
+// CodeNotFound, CodeUnavailable.
+func (s *Store) DisableAdminKey(ctx context.Context, id string, event signet.Event) error {
+	if !findable(id) {
+		return signet.ErrNotFound
+	}
+	return s.act(ctx, func(ctx context.Context, t *transaction) error {
+		// All live keys are held: two that end each other at once would otherwise leave none.
+		var live []string
+		if err := s.all(ctx, &live, "SELECT k.id FROM admin_keys k WHERE k.disabled_at IS NULL ORDER BY k.id"+s.holding("k")); err != nil {
+			return err
+		}
+		if !slices.Contains(live, id) {
+			var known string
+			return s.one(ctx, &known, "SELECT id FROM admin_keys WHERE id = ?", id)
+		}
+		if len(live) == 1 {
+			return signet.NewError(signet.CodeConflict, "This is the last admin key that works: make another one first.", "last_admin_key")
+		}
+		if _, err := s.exec(ctx, "UPDATE admin_keys SET disabled_at = ? WHERE id = ? AND disabled_at IS NULL", t.now, id); err != nil {
+			return err
+		}
+		t.note(event)
+		return nil
+	})
 }
 
 // InsertAdminKey writes a key; with onlyFirst, CodeConflict when any key exists: one statement looks and writes, and of

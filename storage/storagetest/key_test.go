@@ -192,3 +192,44 @@ func TestAdminKeys(t *testing.T) {
 		want(t, "AdminKey, disabled", err, signet.CodeNotFound)
 	})
 }
+
+// A key ends once; the last one never, also when all are ended at once.
+func TestDisableAdminKey(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		const many = 8
+		var keys []*signet.AdminKey
+		for range many {
+			key := &signet.AdminKey{ID: signet.NewID(), Name: "ops", Hash: newHash(), CreatedAt: kept(w.clock.Now())}
+			want(t, "InsertAdminKey", w.InsertAdminKey(t.Context(), key, false, event(signet.EventAdminKeyCreated)), "")
+			keys = append(keys, key)
+			w.clock.Advance(time.Second)
+		}
+		listed, err := w.ListAdminKeys(t.Context())
+		want(t, "ListAdminKeys", err, "")
+		if len(listed) != many || !reflect.DeepEqual(&listed[0], keys[0]) || listed[many-1].ID != keys[many-1].ID {
+			t.Fatalf("listed %+v", listed)
+		}
+		want(t, "unknown", w.DisableAdminKey(t.Context(), signet.NewID(), event(signet.EventAdminKeyDisabled)), signet.CodeNotFound)
+		want(t, "DisableAdminKey", w.DisableAdminKey(t.Context(), keys[0].ID, event(signet.EventAdminKeyDisabled)), "")
+		want(t, "once more", w.DisableAdminKey(t.Context(), keys[0].ID, event(signet.EventAdminKeyDisabled)), "")
+		_, err = w.AdminKey(t.Context(), hashes(keys[0].Hash))
+		want(t, "AdminKey, disabled", err, signet.CodeNotFound)
+		next := make(chan *signet.AdminKey, many)
+		for _, key := range keys[1:] {
+			next <- key
+		}
+		refused := 0
+		for _, err := range together(many-1, func() error {
+			key := <-next
+			return w.DisableAdminKey(t.Context(), key.ID, event(signet.EventAdminKeyDisabled))
+		}) {
+			if err != nil {
+				want(t, "DisableAdminKey of all", err, signet.CodeConflict)
+				refused++
+			}
+		}
+		if refused != 1 {
+			t.Errorf("%d keys were kept, want the last one", refused)
+		}
+	})
+}
