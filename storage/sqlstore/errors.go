@@ -17,12 +17,13 @@ import (
 
 // SQLSTATE values (PostgreSQL, appendix A).
 const (
-	stateUnique     = "23505"
-	stateForeignKey = "23503"
-	stateBadText    = "22021"
-	stateTooLong    = "22001"
-	stateSerialise  = "40001"
-	stateDeadlock   = "40P01"
+	stateUnique      = "23505"
+	stateForeignKey  = "23503"
+	stateBadText     = "22021"
+	stateTooLong     = "22001"
+	stateSerialise   = "40001"
+	stateDeadlock    = "40P01"
+	stateLockTimeout = "55P03"
 )
 
 // translate turns a driver's error into ours: the only place that knows what a driver says. A *signet.Error passes.
@@ -48,7 +49,8 @@ func translate(err error) error {
 			return &signet.Error{Code: signet.CodeNotFound, Reason: "reference", Cause: cause}
 		case stateBadText, stateTooLong:
 			return &signet.Error{Code: signet.CodeInvalidRequest, Cause: cause}
-		case stateSerialise, stateDeadlock:
+		case stateSerialise, stateDeadlock, stateLockTimeout:
+			// Whoever held the row for a second has most likely let go; an act's whole deadline still holds.
 			return signet.Unavailable(&retryable{cause})
 		}
 		return signet.Unavailable(cause)

@@ -35,7 +35,7 @@ func TestTranslate(t *testing.T) {
 		{"read only", state("25006"), signet.CodeUnavailable, false},
 		{"shutdown", state("57P01"), signet.CodeUnavailable, false},
 		{"too many connections", state("53300"), signet.CodeUnavailable, false},
-		{"lock timeout", state("55P03"), signet.CodeUnavailable, false},
+		{"lock timeout", state("55P03"), signet.CodeUnavailable, true},
 		{"statement timeout", state("57014"), signet.CodeUnavailable, false},
 		{"syntax", state("42601"), signet.CodeUnavailable, false},
 		{"deadline", context.DeadlineExceeded, signet.CodeUnavailable, false},

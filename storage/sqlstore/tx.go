@@ -45,7 +45,8 @@ func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context) error) er
 	return s.transact(ctx, func(ctx context.Context, _ *transaction) error { return fn(ctx) }, 0)
 }
 
-// act is InTx for the store's own acts, which are repeated after a deadlock or a lost serialisation: at most 3 times.
+// act is InTx for the store's own acts, which are repeated after a deadlock, a lost serialisation or a lock that was held
+// too long: at most 3 times, and within the one deadline.
 func (s *Store) act(ctx context.Context, fn func(ctx context.Context, t *transaction) error) error {
 	return s.transact(ctx, fn, 3)
 }
