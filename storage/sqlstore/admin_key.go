@@ -58,7 +58,7 @@ func (s *Store) DisableAdminKey(ctx context.Context, id string, event signet.Eve
 	return s.act(ctx, func(ctx context.Context, t *transaction) error {
 		// All live keys are held: two that end each other at once would otherwise leave none.
 		var live []string
-		if err := s.all(ctx, &live, "SELECT k.id FROM admin_keys k WHERE k.disabled_at IS NULL ORDER BY k.id"+s.holding("k")); err != nil {
+		if err := s.all(ctx, &live, "SELECT k.id FROM admin_keys k WHERE k.disabled_at IS NULL ORDER BY k.id"+s.forUpdate()); err != nil {
 			return err
 		}
 		if !slices.Contains(live, id) {

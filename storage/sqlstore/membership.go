@@ -219,27 +219,36 @@ func (s *Store) anotherOwner(ctx context.Context, account string, user signet.Us
 
 // membersLimit is the limit of an act that takes back what tokens of these users carry of memberships: changed_at, and the
 // journal's Before. which is the condition on a user's id, a list of one or more. The tokens were dated by all memberships
-// of their user, in whatever account; the users' rows are held until commit, so that of two acts in different accounts the
+// of their user, in whatever account, and by the user's own limit; the users' rows are held until commit, so that of two acts in different accounts the
 // later one sees the limit of the former. They come after the account's row, and in one order. Errors: CodeNotFound
 // (nobody), CodeUnavailable.
 func (s *Store) membersLimit(ctx context.Context, which string, args ...any) (time.Time, error) {
-	var users []string
-	if err := s.all(ctx, &users, "SELECT id FROM users WHERE id "+which+" ORDER BY id"+s.forUpdate(), args...); err != nil {
+	var users []struct{ NotBefore *time.Time }
+	if err := s.all(ctx, &users, "SELECT not_before FROM users WHERE id "+which+" ORDER BY id"+s.forUpdate(), args...); err != nil {
 		return time.Time{}, err
 	}
 	if len(users) == 0 {
 		return time.Time{}, signet.ErrNotFound
 	}
-	var last []struct{ ChangedAt *time.Time }
-	err := s.all(ctx, &last, "SELECT changed_at FROM memberships WHERE user_id "+which+" AND changed_at IS NOT NULL ORDER BY changed_at DESC LIMIT 1", args...)
+	previous, err := s.lastMembershipChange(ctx, which, args...)
 	if err != nil {
 		return time.Time{}, err
 	}
-	var previous time.Time
-	if len(last) > 0 {
-		previous = orZero(last[0].ChangedAt)
+	for _, user := range users {
+		previous = latest(previous, orZero(user.NotBefore))
 	}
 	return signet.NextLimit(s.now(), previous), nil // the time after the wait for the rows
+}
+
+// lastMembershipChange is the latest limit by which tokens that carry memberships of these users were dated, zero for
+// none.
+func (s *Store) lastMembershipChange(ctx context.Context, which string, args ...any) (time.Time, error) {
+	var last []struct{ ChangedAt *time.Time }
+	err := s.all(ctx, &last, "SELECT changed_at FROM memberships WHERE user_id "+which+" AND changed_at IS NOT NULL ORDER BY changed_at DESC LIMIT 1", args...)
+	if err != nil || len(last) == 0 {
+		return time.Time{}, err
+	}
+	return orZero(last[0].ChangedAt), nil
 }
 
 // membershipChanged numbers the change of the user's list, and takes back tokens when they carry the membership.

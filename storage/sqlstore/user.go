@@ -266,7 +266,12 @@ func (s *Store) reviseUser(ctx context.Context, t *transaction, id signet.UserID
 	}
 	// Only now: the statements above may have waited for rows, and what was minted meanwhile must be covered, too.
 	now := s.now()
-	limit := signet.NextLimit(now, orZero(row.NotBefore))
+	carried, err := s.lastMembershipChange(ctx, "= ?", string(id))
+	if err != nil {
+		return false, err
+	}
+	// A token that carries memberships was dated by their limit as well.
+	limit := signet.NextLimit(now, latest(orZero(row.NotBefore), carried))
 	set, args := act.set(now, limit)
 	if _, err := s.exec(ctx, "UPDATE users SET "+set+", updated_at = ?, version = version + 1 WHERE id = ?", append(args, now, string(id))...); err != nil {
 		return false, err

@@ -196,7 +196,7 @@ func TestAdminKeys(t *testing.T) {
 // A key ends once; the last one never, also when all are ended at once.
 func TestDisableAdminKey(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
-		const many = 5
+		const many = 8
 		var keys []*signet.AdminKey
 		for range many {
 			key := &signet.AdminKey{ID: signet.NewID(), Name: "ops", Hash: newHash(), CreatedAt: kept(w.clock.Now())}

@@ -207,3 +207,29 @@ func (w *world) journal(t *testing.T, facts signet.TokenFacts) []signet.Revocati
 	want(t, "RevocationsOf", err, "")
 	return entries
 }
+
+// A token that carries memberships is dated by their limit and by its user's: what ends the one must reach what the other
+// has dated ahead.
+func TestLimitsOfOneUserReachEachOther(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		account, _ := w.account(t)
+		guest := w.member(t, account.ID, "merchant-terminal", false).ID
+		want(t, "AcceptMembership", w.AcceptMembership(ctx, account.ID, guest, event(signet.EventMemberAccepted)), "")
+		members, err := w.Memberships(ctx, guest)
+		want(t, "Memberships", err, "")
+		want(t, "RevokeUserGrants", w.RevokeUserGrants(ctx, guest, "test", event(signet.EventUserUpdated)), "")
+		user, err := w.User(ctx, guest)
+		want(t, "User", err, "")
+		if first := signet.LastSecond(members.ChangedAt) + 1; signet.LastSecond(user.NotBefore) < first {
+			t.Errorf("the user's limit %s does not reach a token of second %d", user.NotBefore, first)
+		}
+		want(t, "EndMembership", w.EndMembership(ctx, account.ID, guest, event(signet.EventMemberRemoved)), "")
+		if members, err = w.Memberships(ctx, guest); err != nil {
+			t.Fatal(err)
+		}
+		if first := signet.LastSecond(user.NotBefore) + 1; signet.LastSecond(members.ChangedAt) < first {
+			t.Errorf("the memberships' limit %s does not reach a token of second %d", members.ChangedAt, first)
+		}
+	})
+}

@@ -6,8 +6,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -71,6 +73,22 @@ func Post(t testing.TB, url string, header http.Header, body any) (int, []byte) 
 // followed.
 func Send(t testing.TB, method, url string, header http.Header, body any) (*http.Response, []byte) {
 	t.Helper()
+	return send(t, http.DefaultTransport, method, url, header, body)
+}
+
+// SendFromOwnNetwork is Send from a loopback network of the test's own: failures are counted by network, and tests that
+// run side by side would use up each other's.
+func SendFromOwnNetwork(t testing.TB, method, url string, header http.Header, body any) (*http.Response, []byte) {
+	t.Helper()
+	sum := fnv.New32a()
+	_, _ = sum.Write([]byte(t.Name()))
+	n := sum.Sum32()
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, byte(64+n%128), byte(n>>8), 1)}}
+	return send(t, &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true}, method, url, header, body)
+}
+
+func send(t testing.TB, transport http.RoundTripper, method, url string, header http.Header, body any) (*http.Response, []byte) {
+	t.Helper()
 	var reader io.Reader
 	switch body := body.(type) {
 	case nil:
@@ -91,7 +109,7 @@ func Send(t testing.TB, method, url string, header http.Header, body any) (*http
 		req.Header.Set("Content-Type", "application/json")
 	}
 	maps.Copy(req.Header, header)
-	client := &http.Client{Timeout: readyWithin, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := &http.Client{Transport: transport, Timeout: readyWithin, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	res, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)

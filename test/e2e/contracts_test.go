@@ -155,7 +155,7 @@ func (s *stand) ask(t *testing.T, method, path string, header http.Header, body 
 	if strings.HasPrefix(path, "/") {
 		address = s.card.Issuer + path
 	}
-	res, content := Send(t, method, address, header, body)
+	res, content := SendFromOwnNetwork(t, method, address, header, body)
 	return &reply{t: t, what: method + " " + path, status: res.StatusCode, header: res.Header, body: content}
 }
 
