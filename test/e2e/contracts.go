@@ -84,8 +84,11 @@ func SendFromOwnNetwork(t testing.TB, method, url string, header http.Header, bo
 	_, _ = sum.Write([]byte(t.Name()))
 	n := sum.Sum32()
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, byte(64+n%128), byte(n>>8), 1)}}
-	return send(t, &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true}, method, url, header, body)
+	return send(t, &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true, ExpectContinueTimeout: readyWithin}, method, url, header, body)
 }
+
+// largeBody is the length from which a body is announced before it is sent.
+const largeBody = 128 << 10
 
 func send(t testing.TB, transport http.RoundTripper, method, url string, header http.Header, body any) (*http.Response, []byte) {
 	t.Helper()
@@ -107,6 +110,11 @@ func send(t testing.TB, transport http.RoundTripper, method, url string, header 
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if req.ContentLength > largeBody {
+		// A body that is refused by its length is not read, and the connection is closed: whoever is still sending then may
+		// not see the answer.
+		req.Header.Set("Expect", "100-continue")
 	}
 	maps.Copy(req.Header, header)
 	client := &http.Client{Transport: transport, Timeout: readyWithin, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
