@@ -84,7 +84,10 @@ func SendFromOwnNetwork(t testing.TB, method, url string, header http.Header, bo
 	_, _ = sum.Write([]byte(t.Name()))
 	n := sum.Sum32()
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, byte(64+n%128), byte(n>>8), 1)}}
-	return send(t, &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true, ExpectContinueTimeout: readyWithin}, method, url, header, body)
+	// Connections are kept until the answer is read: on one that is to be closed the server would not take what it refuses.
+	transport := &http.Transport{DialContext: dialer.DialContext, ExpectContinueTimeout: readyWithin}
+	defer transport.CloseIdleConnections()
+	return send(t, transport, method, url, header, body)
 }
 
 // largeBody is the length from which a body is announced before it is sent.
