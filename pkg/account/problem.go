@@ -2,7 +2,6 @@ package account
 
 import (
 	"errors"
-	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -60,29 +59,12 @@ func writeError(w http.ResponseWriter, r *http.Request, err error) {
 		// RFC 6750 §3 wants a parameter. No error code: it would tell a token from a key.
 		w.Header().Set("WWW-Authenticate", `Bearer realm="signet"`)
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		w.Header().Set("Retry-After", retryAfter(err))
+		w.Header().Set("Retry-After", strconv.Itoa(signet.RetryAfter(err, time.Second)))
 	}
 	if status >= http.StatusInternalServerError {
 		web.Note(r.Context(), "cause", err.Error())
 	}
 	web.WriteProblem(w, r, status, title, detail)
-}
-
-// wait is the cause of a refusal that says how long it lasts: errors.As finds interface{ RetryAfter() time.Duration }.
-type wait time.Duration
-
-// Error implements error.
-func (w wait) Error() string { return "retry after " + time.Duration(w).String() }
-
-// RetryAfter is how long to wait.
-func (w wait) RetryAfter() time.Duration { return time.Duration(w) }
-
-func retryAfter(err error) string {
-	var hint interface{ RetryAfter() time.Duration }
-	if !errors.As(err, &hint) {
-		return "1"
-	}
-	return strconv.Itoa(max(1, int(math.Ceil(hint.RetryAfter().Seconds()))))
 }
 
 // denied is the same to callers whatever was wrong with the credential.
@@ -91,7 +73,7 @@ func denied(reason string, cause error) error {
 }
 
 func tooMany(seconds int) error {
-	return &signet.Error{Code: signet.CodeTooMany, Reason: "too_many_failures", Cause: wait(time.Duration(seconds) * time.Second)}
+	return signet.Wait(&signet.Error{Code: signet.CodeTooMany, Reason: "too_many_failures"}, time.Duration(seconds)*time.Second)
 }
 
 func badRequest(reason, message string) error {

@@ -74,12 +74,7 @@ func (e *Exchange) writeError(w http.ResponseWriter, r *http.Request, err error)
 	web.Note(r.Context(), "error_code", string(code))
 	web.Note(r.Context(), "reason", reasonOf(err))
 	if out.Status == http.StatusServiceUnavailable || out.Status == http.StatusTooManyRequests {
-		wait := retryAfterDefault
-		var hint interface{ RetryAfter() time.Duration }
-		if errors.As(err, &hint) {
-			wait = hint.RetryAfter()
-		}
-		w.Header().Set("Retry-After", strconv.Itoa(max(1, int((wait+time.Second-1)/time.Second))))
+		w.Header().Set("Retry-After", strconv.Itoa(signet.RetryAfter(err, retryAfterDefault)))
 	}
 	e.write(w, r, out.Status, out)
 }

@@ -11,20 +11,8 @@ import (
 // refusal is a failed credential: the reason is for the event log only.
 func refusal(reason string) error { return signet.NewError(signet.CodeInvalidGrant, refused, reason) }
 
-// waiting is a CodeTooMany that knows how long.
-type waiting struct {
-	error
-	wait time.Duration
-}
-
-// RetryAfter is read by whoever writes the answer.
-func (w *waiting) RetryAfter() time.Duration { return w.wait }
-
-// Unwrap gives the refusal.
-func (w *waiting) Unwrap() error { return w.error }
-
 func tooMany(reason string, wait time.Duration) error {
-	return &waiting{signet.NewError(signet.CodeTooMany, "Too many requests. Please wait.", reason), max(wait, time.Second)}
+	return signet.Wait(signet.NewError(signet.CodeTooMany, "Too many requests. Please wait.", reason), wait)
 }
 
 // countRefusal counts a failed identity after it was decided, by network and by biller and network. When the network

@@ -121,11 +121,7 @@ func (c *call) notProven(err error) error {
 	case signet.CodeInvalidRequest, signet.CodeUnavailable, signet.CodeInternal:
 		return err
 	case signet.CodeTooMany:
-		c.retryAfter = defaultWait
-		var waits interface{ RetryAfter() time.Duration }
-		if errors.As(err, &waits) {
-			c.retryAfter = int((waits.RetryAfter() + time.Second - 1) / time.Second)
-		}
+		c.retryAfter = signet.RetryAfter(err, defaultWait*time.Second)
 		return err
 	default:
 		return &signet.Error{Code: signet.CodeInvalidToken, Reason: signet.ReasonOf(err), Cause: err}

@@ -166,27 +166,8 @@ func writeError(w http.ResponseWriter, err error, basic bool) {
 	web.WriteJSON(w, out.Status, errorBody{Error: out.Name, Description: out.Description})
 }
 
-// waiting is a CodeTooMany that knows how long.
-type waiting struct {
-	error
-	seconds int
-}
-
-// RetryAfter is read by retryAfter.
-func (w *waiting) RetryAfter() time.Duration { return time.Duration(w.seconds) * time.Second }
-
-// Unwrap gives the refusal.
-func (w *waiting) Unwrap() error { return w.error }
-
-// retryAfter returns whole seconds, at least 1.
-func retryAfter(err error) int {
-	var hint interface{ RetryAfter() time.Duration }
-	wait := retryAfterDefault
-	if errors.As(err, &hint) {
-		wait = hint.RetryAfter()
-	}
-	return max(1, int((wait+time.Second-1)/time.Second))
-}
+// retryAfter is the Retry-After of an answer to err.
+func retryAfter(err error) int { return signet.RetryAfter(err, retryAfterDefault) }
 
 // noStore: RFC 6749 §5.1 asks for both headers; Pragma is for old proxies.
 func noStore(h http.Header) {

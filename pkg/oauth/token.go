@@ -173,7 +173,7 @@ func (s *Server) authenticate(w http.ResponseWriter, r *http.Request, x *exchang
 	}
 	if err != nil {
 		if result != nil && result.RetryAfter > 0 {
-			err = &waiting{err, result.RetryAfter}
+			err = signet.Wait(err, time.Duration(result.RetryAfter)*time.Second)
 		}
 		return err
 	}

@@ -62,7 +62,7 @@ func TestIdentityParameters(t *testing.T) {
 	h.want(h.exchange(signet.GrantHMACIdentity, "", "hmac", ""), http.StatusBadRequest, "invalid_grant")
 	// HMC-08: a client that is not this biller's.
 	h.want(h.exchange(signet.GrantHMACIdentity, billless), http.StatusBadRequest, "unauthorized_client")
-	h.desk.fail = &waiting{signet.NewError(signet.CodeTooMany, "", "too_many"), 17}
+	h.desk.fail = signet.Wait(signet.NewError(signet.CodeTooMany, "", "too_many"), 17*time.Second)
 	a := h.exchange(signet.GrantHMACIdentity, "")
 	if a.status != http.StatusTooManyRequests || a.header.Get("Retry-After") != "17" {
 		t.Errorf("%d %v", a.status, a.header)

@@ -1,6 +1,9 @@
 package signet
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // Code classifies an error inside signet. The edge translates codes into the protocol's errors in one table per wire
 // format; what is unknown there becomes server_error without detail.
@@ -112,4 +115,29 @@ func ReasonOf(err error) string {
 		err = e.Cause
 	}
 	return ""
+}
+
+// waiting is a refusal that knows for how long it lasts.
+type waiting struct {
+	error
+	wait time.Duration
+}
+
+// RetryAfter is how long to wait.
+func (w *waiting) RetryAfter() time.Duration { return w.wait }
+
+// Unwrap gives the refusal.
+func (w *waiting) Unwrap() error { return w.error }
+
+// Wait adds to a refusal how long the caller has to wait before it tries again.
+func Wait(err error, wait time.Duration) error { return &waiting{err, wait} }
+
+// RetryAfter is the Retry-After of an answer to err (RFC 9110 §10.2.3): whole seconds, rounded up, at least 1. otherwise
+// is for an error that knows of no time.
+func RetryAfter(err error, otherwise time.Duration) int {
+	var hint interface{ RetryAfter() time.Duration }
+	if errors.As(err, &hint) {
+		otherwise = hint.RetryAfter()
+	}
+	return max(1, int((otherwise+time.Second-1)/time.Second))
 }
