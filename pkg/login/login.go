@@ -85,7 +85,7 @@ func New(opts Options) (*Login, error) {
 	if opts.SessionIdle < 0 || opts.SessionMax < opts.SessionIdle {
 		return nil, errors.New("login: SessionMax must be at least SessionIdle, and both positive")
 	}
-	return &Login{Options: opts, local: web.NewBuckets(window)}, nil
+	return &Login{Options: opts, local: web.NewBuckets(window, localShare)}, nil
 }
 
 // Routes returns the pages and their assets.

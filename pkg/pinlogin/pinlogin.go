@@ -45,7 +45,7 @@ func New(o Options) (*PINLogin, error) {
 		o.Grants == nil || o.RefreshTokens == nil || o.Attempts == nil || o.Events == nil || o.Now == nil || o.Log == nil {
 		return nil, errors.New("pinlogin: a required option is missing")
 	}
-	p := &PINLogin{o: o, local: web.NewBuckets(window), turns: newTurns(), noKey: make([]byte, 32)}
+	p := &PINLogin{o: o, local: web.NewBuckets(window, localShare), turns: newTurns(), noKey: make([]byte, 32)}
 	_, _ = rand.Read(p.noKey) // never fails: it ends the process instead
 	return p, nil
 }

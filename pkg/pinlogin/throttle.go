@@ -26,38 +26,26 @@ const (
 	ownBits4, ownBits6 = 8, 20
 	// localShare divides the limits while the shared counters are away: every node then counts alone.
 	localShare = 3
-	// releaseWithin is what taking a count back may cost beyond the login's own time.
-	releaseWithin = 250 * time.Millisecond
 )
 
-// counter is one limit that an attempt has to pass.
-type counter struct {
-	name  string // for alarms
-	key   string
-	limit int
-	// gives is true for a counter that takes its count back when a later one refuses: a network that is shut must not
-	// use up what a name has left.
-	gives bool
-}
-
 // counters lists the limits of an attempt, in order. Keys hold no name: counters live in a store that people look into.
-func (p *PINLogin) counters(ctx context.Context, a *attempt) []counter {
+func (p *PINLogin) counters(ctx context.Context, a *attempt) []web.Limit {
 	who := p.who(a.body.Username)
 	if place, ok := a.ownPlace(); ok {
 		a.own = true
-		return []counter{{name: "own", key: "pin:own:" + who + ":" + place, limit: limitOwn}}
+		return []web.Limit{{Name: "own", Key: "pin:own:" + who + ":" + place, Limit: limitOwn}}
 	}
 	near := web.Neighbourhood(a.addr, 32, 64)
 	// Asked for names that do not exist, too: the work is the same.
 	if count, _, err := p.o.Attempts.Count(ctx, knownKey(who, near)); err == nil && count > 0 {
 		a.own = true
-		return []counter{{name: "own", key: "pin:own:" + who + ":" + near, limit: limitOwn}}
+		return []web.Limit{{Name: "own", Key: "pin:own:" + who + ":" + near, Limit: limitOwn}}
 	}
 	where := web.Network(a.addr)
-	return []counter{
-		{name: "name_network", key: "pin:name-network:" + who + ":" + where, limit: limitNameNetwork, gives: true},
-		{name: "network", key: "pin:network:" + where, limit: limitNetwork},
-		{name: "name", key: "pin:name:" + who, limit: limitName},
+	return []web.Limit{
+		{Name: "name_network", Key: "pin:name-network:" + who + ":" + where, Limit: limitNameNetwork, Gives: true},
+		{Name: "network", Key: "pin:network:" + where, Limit: limitNetwork},
+		{Name: "name", Key: "pin:name:" + who, Limit: limitName},
 	}
 }
 
@@ -112,53 +100,37 @@ func allowed(networks []string, addr netip.Addr) (found netip.Prefix, ok bool) {
 // wrong PIN, and must not be refused for what is only in flight.
 func (p *PINLogin) reserve(ctx context.Context, a *attempt) error {
 	counters := p.counters(ctx, a)
-	leave, err := p.turns.enter(ctx, counters[0].key)
+	leave, err := p.turns.enter(ctx, counters[0].Key)
 	if err != nil {
 		return err
 	}
 	a.leave = leave
-	var giveBack []string
-	for _, c := range counters {
-		count, left, err := p.o.Attempts.Reserve(ctx, c.key, window)
-		if err != nil {
-			return p.reserveHere(ctx, a, counters, err)
-		}
-		if count > c.limit {
-			web.Note(ctx, "throttle", c.name)
-			p.giveBack(ctx, giveBack)
-			a.counted, a.wait = nil, max(left, time.Second)
-			p.alarm(ctx, a, c, count)
-			return throttled(c.name)
-		}
-		a.counted = append(a.counted, c.key)
-		if c.gives {
-			giveBack = append(giveBack, c.key)
-		}
+	counted, over, err := web.ReserveAll(ctx, p.o.Attempts, counters, window)
+	switch {
+	case err != nil:
+		return p.reserveHere(ctx, a, counters, err)
+	case over != nil:
+		web.Note(ctx, "throttle", over.Limit.Name)
+		a.wait = over.Wait
+		p.alarm(ctx, a, over)
+		return throttled(over.Limit.Name)
 	}
+	a.counted = counted
 	return nil
 }
 
 // reserveHere counts on this node alone. What the shared counters took before they failed stays counted.
-func (p *PINLogin) reserveHere(ctx context.Context, a *attempt, counters []counter, cause error) error {
+func (p *PINLogin) reserveHere(ctx context.Context, a *attempt, counters []web.Limit, cause error) error {
 	web.Note(ctx, "throttle", "local")
 	p.o.Log.WarnContext(ctx, "shared counters did not answer, counting here alone", "request_id", web.RequestID(ctx), "error", cause)
-	if a.wait = p.local.Take(here(counters), p.o.Now()); a.wait > 0 {
+	if a.wait = p.local.Take(counters, p.o.Now()); a.wait > 0 {
 		return throttled("local")
 	}
 	for _, c := range counters {
-		a.counted = append(a.counted, c.key)
+		a.counted = append(a.counted, c.Key)
 	}
 	a.local = true
 	return nil
-}
-
-// here is the share of one node of the limits.
-func here(counters []counter) []web.Limit {
-	limits := make([]web.Limit, len(counters))
-	for i, c := range counters {
-		limits[i] = web.Limit{Key: c.key, Limit: max(1, c.limit/localShare)}
-	}
-	return limits
 }
 
 func throttled(counter string) error {
@@ -167,13 +139,13 @@ func throttled(counter string) error {
 
 // alarm records the one attempt in a window that passes a limit: counters are atomic, so that it is one on all nodes
 // together.
-func (p *PINLogin) alarm(ctx context.Context, a *attempt, c counter, count int) {
-	if count != c.limit+1 {
+func (p *PINLogin) alarm(ctx context.Context, a *attempt, over *web.Overrun) {
+	if over.Count != over.Limit.Limit+1 {
 		return
 	}
-	event := p.event(a.r, signet.EventCredentialsThrottled, a.app, "pin_"+c.name)
+	event := p.event(a.r, signet.EventCredentialsThrottled, a.app, "pin_"+over.Limit.Name)
 	event.Target = "network:" + web.Network(a.addr)
-	p.o.Log.WarnContext(ctx, "wrong PINs have reached a limit", "request_id", event.RequestID, "limit", c.name, "network", event.Target)
+	p.o.Log.WarnContext(ctx, "wrong PINs have reached a limit", "request_id", event.RequestID, "limit", over.Limit.Name, "network", event.Target)
 	if err := p.o.Events.Record(ctx, event); err != nil {
 		// The refusal stands without it.
 		p.o.Log.ErrorContext(ctx, "event not recorded", "request_id", event.RequestID, "kind", event.Kind, "error", err)
@@ -187,25 +159,13 @@ func (p *PINLogin) settle(ctx context.Context, a *attempt, err error) {
 	}
 }
 
-// release takes an attempt back: it was right, or it was never looked at. That the login ran out of time, or that its
-// caller has gone, is no reason to count it.
+// release takes an attempt back: it was right, or it was never looked at.
 func (p *PINLogin) release(ctx context.Context, a *attempt) {
 	if a.local {
 		p.local.Give(a.counted)
 		return
 	}
-	p.giveBack(ctx, a.counted)
-}
-
-func (p *PINLogin) giveBack(ctx context.Context, keys []string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseWithin)
-	defer cancel()
-	for _, key := range keys {
-		if err := p.o.Attempts.Release(ctx, key); err != nil {
-			web.Note(ctx, "throttle", "not_released")
-			return
-		}
-	}
+	web.ReleaseAll(ctx, p.o.Attempts, a.counted)
 }
 
 // remember marks an address as the application's own after a login from it. Failing to remember is no failure of the

@@ -191,8 +191,8 @@ func TestCountersHoldNoName(t *testing.T) {
 	w := newWorld(t)
 	a := &attempt{body: loginBody{Username: "shop"}}
 	for _, c := range w.room.counters(t.Context(), a) {
-		if strings.Contains(c.key, "shop") {
-			t.Errorf("key %s", c.key)
+		if strings.Contains(c.Key, "shop") {
+			t.Errorf("key %s", c.Key)
 		}
 	}
 	if r := w.wrong(home, "shop"); r.Code != http.StatusUnauthorized {

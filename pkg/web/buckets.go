@@ -8,16 +8,11 @@ import (
 // maxBuckets bounds a generation: at most twice as many keys are remembered.
 const maxBuckets = 8192
 
-// Limit is one counter that an attempt has to pass, and how many attempts it admits within the window.
-type Limit struct {
-	Key   string
-	Limit int
-}
-
 // Buckets are limits of this process alone, for the time that the shared counters (Counter) are away. Keys that are used
 // move to the young generation; when it is full the old one is forgotten.
 type Buckets struct {
 	window     time.Duration
+	share      int
 	mu         sync.Mutex
 	young, old map[string]*bucket
 }
@@ -28,9 +23,10 @@ type bucket struct {
 	ends  time.Time
 }
 
-// NewBuckets returns buckets whose windows have that length.
-func NewBuckets(window time.Duration) *Buckets {
-	return &Buckets{window: window, young: map[string]*bucket{}}
+// NewBuckets returns buckets whose windows have that length, and which admit one share-th of every limit, once at least:
+// every node then counts alone.
+func NewBuckets(window time.Duration, share int) *Buckets {
+	return &Buckets{window: window, share: share, young: map[string]*bucket{}}
 }
 
 // Take counts an attempt at every limit and returns how long to wait, 0 when it may go on. An attempt that one limit
@@ -43,7 +39,7 @@ func (b *Buckets) Take(limits []Limit, now time.Time) time.Duration {
 		if !now.Before(found.ends) {
 			found.count, found.ends = 0, now.Add(b.window)
 		}
-		if found.count >= limit.Limit {
+		if found.count >= max(1, limit.Limit/b.share) {
 			for _, before := range limits[:i] {
 				b.find(before.Key).count--
 			}

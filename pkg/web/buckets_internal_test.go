@@ -9,8 +9,8 @@ import (
 func TestBuckets(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	b := NewBuckets(time.Minute)
-	both := []Limit{{"name", 3}, {"network", 2}}
+	b := NewBuckets(time.Minute, 1)
+	both := []Limit{{Key: "name", Limit: 3}, {Key: "network", Limit: 2}}
 	for i := range 2 {
 		if wait := b.Take(both, now); wait != 0 {
 			t.Fatalf("attempt %d waits %s", i, wait)
@@ -31,7 +31,7 @@ func TestBuckets(t *testing.T) {
 		t.Error("a window does not end")
 	}
 	for i := range 3 * maxBuckets {
-		b.Take([]Limit{{strconv.Itoa(i), 5}}, now)
+		b.Take([]Limit{{Key: strconv.Itoa(i), Limit: 5}}, now)
 	}
 	if n := len(b.young) + len(b.old); n > 2*maxBuckets {
 		t.Errorf("%d buckets are remembered", n)
