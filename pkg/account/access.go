@@ -186,11 +186,7 @@ func (a *Account) event(c *call, kind signet.EventKind, target string) signet.Ev
 }
 
 func (a *Account) newEvent(ctx context.Context, kind signet.EventKind) signet.Event {
-	ev := signet.Event{ID: signet.NewEventID(), Kind: kind, At: a.o.Now(), RequestID: web.RequestID(ctx)}
-	if address := web.ClientAddr(ctx); address.IsValid() {
-		ev.Address = address.String()
-	}
-	return ev
+	return web.NewEvent(ctx, kind, a.o.Now())
 }
 
 // actor names the caller in events and records: "user:{id}", "key:{id}", "client:{id}".

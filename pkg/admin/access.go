@@ -105,12 +105,9 @@ func denied(reason string, cause error) error {
 
 // event starts the audit event of an act; the store writes it in the act's own transaction.
 func (a *Admin) event(c *call, kind signet.EventKind, target string) signet.Event {
-	address := ""
-	if addr := web.ClientAddr(c.ctx()); addr.IsValid() {
-		address = addr.String()
-	}
-	return signet.Event{ID: signet.NewEventID(), Kind: kind, At: a.o.Now(), Actor: c.by.Actor, KeyID: c.by.KeyID,
-		Address: address, Target: target, RequestID: web.RequestID(c.ctx())}
+	event := web.NewEvent(c.ctx(), kind, a.o.Now())
+	event.Actor, event.KeyID, event.Target = c.by.Actor, c.by.KeyID, target
+	return event
 }
 
 type meView struct {

@@ -31,17 +31,6 @@ func decode(r *http.Request, target any) error {
 	return form.Decode(body, target)
 }
 
-// printable keeps a caller's text harmless in an answer and in a log.
-func printable(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if r < 0x20 || r > 0x7e || r == '"' || r == '\\' {
-			return -1
-		}
-		return r
-	}, text)
-	return text[:min(len(text), 64)]
-}
-
 // empty accepts no body, or {}, for acts that take no parameters.
 func empty(r *http.Request) error {
 	if err := noQuery(r); err != nil {
@@ -85,7 +74,7 @@ func (a *Admin) page(r *http.Request, listing string) (Page, error) {
 	page := Page{Limit: 50}
 	for name := range params {
 		if name != "limit" && name != "page_token" {
-			return Page{}, badRequest("query", "The parameter %s is unknown.", printable(name))
+			return Page{}, badRequest("query", "The parameter %s is unknown.", web.Printable(name))
 		}
 	}
 	if text := params.Get("limit"); params.Has("limit") {

@@ -72,7 +72,7 @@ func (e *Exchange) writeError(w http.ResponseWriter, r *http.Request, err error)
 		out.Detail = own.Message
 	}
 	web.Note(r.Context(), "error_code", string(code))
-	web.Note(r.Context(), "reason", reasonOf(err))
+	web.Note(r.Context(), "reason", signet.ReasonOrCode(err))
 	if out.Status == http.StatusServiceUnavailable || out.Status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", strconv.Itoa(signet.RetryAfter(err, retryAfterDefault)))
 	}
@@ -91,14 +91,6 @@ func (e *Exchange) refuseKit(w http.ResponseWriter, r *http.Request, status int)
 		out = serverFault
 	}
 	e.write(w, r, status, out)
-}
-
-// reasonOf is the reason of err, or its code.
-func reasonOf(err error) string {
-	if reason := signet.ReasonOf(err); reason != "" {
-		return reason
-	}
-	return string(signet.CodeOf(err))
 }
 
 // write answers JSON under the media type that Accept chose.

@@ -88,7 +88,7 @@ func (e *Exchange) readInvoice(r *http.Request) (*copyOf, error) {
 	}
 	dto, err := e.sources.ask(ctx, biller, guid, e.o.Now())
 	if err != nil {
-		web.Note(ctx, "live_source", reasonOf(err))
+		web.Note(ctx, "live_source", signet.ReasonOrCode(err))
 		return got, nil
 	}
 	got = &copyOf{dto: *dto, source: sourceLive}

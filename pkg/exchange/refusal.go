@@ -55,10 +55,7 @@ func (e *Exchange) alarm(ctx context.Context, a *attempt) {
 
 // event begins an event with what is known of the identity. The biller is the actor only once it is proven.
 func (e *Exchange) event(ctx context.Context, kind signet.EventKind, a *attempt) signet.Event {
-	ev := signet.Event{ID: signet.NewEventID(), Kind: kind, At: e.o.Now(), RequestID: web.RequestID(ctx)}
-	if addr := web.ClientAddr(ctx); addr.IsValid() {
-		ev.Address = addr.String()
-	}
+	ev := web.NewEvent(ctx, kind, e.o.Now())
 	if a == nil {
 		return ev
 	}

@@ -94,7 +94,7 @@ func (e *Exchange) token(w http.ResponseWriter, r *http.Request, shape func() le
 // refuse records and writes a refusal of the room itself. What was sent in the place of a GUID is not repeated unless it is one.
 func (e *Exchange) refuse(w http.ResponseWriter, r *http.Request, req legacy, err error) {
 	ev := e.event(r.Context(), signet.EventTokenRefused, nil)
-	ev.Reason = reasonOf(err)
+	ev.Reason = signet.ReasonOrCode(err)
 	if req != nil {
 		if biller, ok := parseGUID(req.identity().BillerID); ok {
 			ev.Target = signet.PrincipalBiller + biller
@@ -118,7 +118,7 @@ func (e *Exchange) decode(r *http.Request, shape func() legacy) (legacy, error) 
 		return req, nil
 	}
 	// One constant body, whatever was wrong with it (HMC-11); the precise reason is in the log.
-	fault := &signet.Error{Code: signet.CodeInvalidRequest, Reason: reasonOf(strictFault), Cause: strictFault,
+	fault := &signet.Error{Code: signet.CodeInvalidRequest, Reason: signet.ReasonOrCode(strictFault), Cause: strictFault,
 		Message: "The body must be one JSON object with the members " + req.members() + ", each at most once and a string or null."}
 	lenient := shape()
 	if identityBody(true).Decode(raw, lenient) != nil {

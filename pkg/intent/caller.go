@@ -191,12 +191,9 @@ func isGUID(text string) bool {
 
 // event is what happened, and who did it.
 func (i *Intent) event(c *call, kind signet.EventKind, target, reason string) signet.Event {
-	ctx := c.ctx()
-	event := signet.Event{ID: signet.NewEventID(), Kind: kind, At: c.now, Actor: c.by.subject, ClientID: c.by.clientID,
-		UserID: c.by.userID, KeyID: c.by.keyID, Target: target, Reason: reason, RequestID: web.RequestID(ctx)}
-	if address := web.ClientAddr(ctx); address.IsValid() {
-		event.Address = address.String()
-	}
+	event := web.NewEvent(c.ctx(), kind, c.now)
+	event.Actor, event.ClientID, event.UserID, event.KeyID = c.by.subject, c.by.clientID, c.by.userID, c.by.keyID
+	event.Target, event.Reason = target, reason
 	return event
 }
 

@@ -116,15 +116,10 @@ func (l *Login) now() time.Time { return l.Now().UTC().Truncate(time.Microsecond
 
 // event begins an audit event of this request.
 func (l *Login) event(r *http.Request, kind signet.EventKind, user signet.UserID, client signet.ClientID) signet.Event {
-	ev := signet.Event{
-		ID: signet.NewEventID(), Kind: kind, At: l.now(), Actor: "anonymous", ClientID: client, UserID: user,
-		RequestID: web.RequestID(r.Context()),
-	}
+	ev := web.NewEvent(r.Context(), kind, l.now())
+	ev.Actor, ev.ClientID, ev.UserID = "anonymous", client, user
 	if user != "" {
 		ev.Actor = "user:" + string(user)
-	}
-	if addr := web.ClientAddr(r.Context()); addr.IsValid() {
-		ev.Address = addr.String()
 	}
 	return ev
 }

@@ -10,12 +10,10 @@ import (
 
 // event begins an event with what the request knows.
 func (s *Server) event(ctx context.Context, kind signet.EventKind, client signet.ClientID) signet.Event {
-	ev := signet.Event{ID: signet.NewEventID(), Kind: kind, At: s.stamp(), ClientID: client, RequestID: web.RequestID(ctx)}
+	ev := web.NewEvent(ctx, kind, s.stamp())
+	ev.ClientID = client
 	if client != "" {
 		ev.Actor = clientSubject(client)
-	}
-	if addr := web.ClientAddr(ctx); addr.IsValid() {
-		ev.Address = addr.String()
 	}
 	return ev
 }
@@ -74,7 +72,7 @@ func (s *Server) issued(ctx context.Context, x *exchange) {
 // refused records a refusal of the token endpoint. Our own faults are logged by noteFault.
 func (s *Server) refused(ctx context.Context, x *exchange, err error) {
 	ev := s.exchangeEvent(ctx, signet.EventTokenRefused, x)
-	ev.Reason = reasonOf(err)
+	ev.Reason = signet.ReasonOrCode(err)
 	s.noteFault(ctx, err)
 	s.Events.Traffic(ev)
 }
@@ -97,18 +95,10 @@ func plainID(text string) bool {
 	return true
 }
 
-// reasonOf is the reason of err, or its code.
-func reasonOf(err error) string {
-	if reason := signet.ReasonOf(err); reason != "" {
-		return reason
-	}
-	return string(signet.CodeOf(err))
-}
-
 // noteFault puts the refusal on the request's one log line; faults of ours at error, with their cause.
 func (s *Server) noteFault(ctx context.Context, err error) {
 	web.Note(ctx, "error_code", string(signet.CodeOf(err)))
-	web.Note(ctx, "reason", reasonOf(err))
+	web.Note(ctx, "reason", signet.ReasonOrCode(err))
 	if signet.CodeOf(err) == signet.CodeInternal {
 		s.Log.ErrorContext(ctx, "request failed", "request_id", web.RequestID(ctx), "error", err.Error())
 	}

@@ -50,7 +50,7 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) {
 	ev := s.exchangeEvent(r.Context(), signet.EventTokenIntrospected, x)
 	ev.Target, ev.Reason = string(answer.ID), "active"
 	if err != nil {
-		ev.Reason = reasonOf(err)
+		ev.Reason = signet.ReasonOrCode(err)
 		s.noteFault(r.Context(), err)
 	} else if !answer.Active {
 		ev.Reason = "inactive"

@@ -65,15 +65,11 @@ func (p *PINLogin) Routes() []web.Route {
 
 // event starts an event of a request.
 func (p *PINLogin) event(r *http.Request, kind signet.EventKind, app *signet.PINApplication, reason string) signet.Event {
-	ctx := r.Context()
-	event := signet.Event{ID: signet.NewEventID(), Kind: kind, At: p.o.Now(), Actor: "anonymous", Reason: reason,
-		RequestID: web.RequestID(ctx)}
+	event := web.NewEvent(r.Context(), kind, p.o.Now())
+	event.Actor, event.Reason = "anonymous", reason
 	if app != nil {
 		event.Actor, event.ClientID, event.UserID = "client:"+string(app.ID), app.ID, app.UserID()
 		event.Target = signet.OwnerPINApplication + string(app.ID)
-	}
-	if addr := web.ClientAddr(ctx); addr.IsValid() {
-		event.Address = addr.String()
 	}
 	return event
 }

@@ -117,6 +117,14 @@ func ReasonOf(err error) string {
 	return ""
 }
 
+// ReasonOrCode is the reason of err, or its code when it has none: what an event says of it.
+func ReasonOrCode(err error) string {
+	if reason := ReasonOf(err); reason != "" {
+		return reason
+	}
+	return string(CodeOf(err))
+}
+
 // waiting is a refusal that knows for how long it lasts.
 type waiting struct {
 	error

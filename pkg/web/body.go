@@ -109,7 +109,7 @@ func (b JSONBody) Decode(body []byte, target any) error {
 }
 
 func memberFault(reason, format, name string) error {
-	return invalid(fmt.Sprintf(format, printableMember(name)), reason)
+	return invalid(fmt.Sprintf(format, Printable(name)), reason)
 }
 
 // loneSurrogate reports an escaped UTF-16 half without its partner (RFC 8259 §8.2): encoding/json would silently make
@@ -164,8 +164,8 @@ func escapedUnit(text []byte) (unit uint16, ok bool) {
 	return unit, true
 }
 
-// printableMember keeps a caller's text harmless in an answer and in a log.
-func printableMember(text string) string {
+// Printable keeps a caller's text harmless in an answer and in a log.
+func Printable(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if r < 0x20 || r > 0x7e || r == '"' || r == '\\' {
 			return -1
