@@ -246,9 +246,14 @@ func TestEXH04ConnectionCap(t *testing.T) {
 		return conn, reader
 	}
 	ask("/busy")
+	// A client has its answer before the server calls the connection idle: without waiting, the second may idle first.
+	idle := func(n int) {
+		waitFor(t, func() bool { gate.mu.Lock(); defer gate.mu.Unlock(); return gate.idle.Len() == n })
+	}
 	_, oldest := ask("/login")
+	idle(1)
 	_, younger := ask("/login")
-	waitFor(t, func() bool { gate.mu.Lock(); defer gate.mu.Unlock(); return gate.idle.Len() == 2 })
+	idle(2)
 	ask("/busy") // the fourth
 	if _, err := oldest.ReadByte(); err != io.EOF {
 		t.Errorf("the connection that idled longest: %v, want EOF", err)
