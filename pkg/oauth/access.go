@@ -19,6 +19,7 @@ type presented struct {
 	facts  signet.TokenFacts
 	scope  signet.Scope
 	opaque bool
+	made   time.Time // when it was made, if its iat is ahead of that; else zero
 	// Set by liveAccess.
 	client *signet.Client // nil: none took part
 	user   *signet.User   // nil: no person stands behind it
@@ -88,7 +89,7 @@ func (s *Server) readJWT(raw string) (*presented, error) {
 			p.facts.Principal = signet.PrincipalAccounts + c.Subject
 		}
 	}
-	p.scope = strings.Fields(c.Scope)
+	p.made, p.scope = c.MadeAt.Time, strings.Fields(c.Scope)
 	return p, nil
 }
 
@@ -103,7 +104,7 @@ func (s *Server) readOpaque(ctx context.Context, raw string) (*presented, error)
 	case err != nil:
 		return nil, err
 	}
-	p := &presented{opaque: true, scope: row.Scope}
+	p := &presented{opaque: true, scope: row.Scope, made: row.MadeAt}
 	p.claims = accessClaims{
 		Issuer: s.Issuer, Subject: string(row.UserID), Audience: row.Audience, ClientID: row.ClientID,
 		Scope: row.Scope.String(), IssuedAt: row.CreatedAt.Unix(), ExpiresAt: row.ExpiresAt.Unix(), ID: row.ID, GrantID: row.GrantID,
@@ -130,7 +131,7 @@ func (s *Server) liveAccess(ctx context.Context, raw string) (*presented, error)
 		if p.client, err = s.Records.Client(ctx, p.claims.ClientID); err != nil {
 			return nil, gone(err, "client_gone")
 		}
-		if p.client.Disabled() || !issuedAfter(p.facts.IssuedAt, p.client.NotBefore) {
+		if p.client.Disabled() || !p.after(p.client.NotBefore) {
 			return nil, invalidToken("client_disabled")
 		}
 		// A scope that the client has lost is lost in its tokens too, as at a refresh (SCO-07). What a biller or an API key
@@ -146,7 +147,7 @@ func (s *Server) liveAccess(ctx context.Context, raw string) (*presented, error)
 		if p.user, err = s.Records.User(ctx, p.facts.UserID); err != nil {
 			return nil, gone(err, "user_gone")
 		}
-		if p.user.Disabled() || !issuedAfter(p.facts.IssuedAt, p.user.NotBefore) {
+		if p.user.Disabled() || !p.after(p.user.NotBefore) {
 			return nil, invalidToken("user_disabled")
 		}
 	}
@@ -177,11 +178,17 @@ func (s *Server) livePrincipal(ctx context.Context, p *presented) error {
 		if err != nil {
 			return gone(err, "principal_gone")
 		}
-		if record.Disabled || !issuedAfter(p.facts.IssuedAt, record.NotBefore) {
+		if record.Disabled || !p.after(record.NotBefore) {
 			return invalidToken("principal_disabled")
 		}
 		return nil
 	}
+}
+
+// after reports whether the token was issued after a record's limit: its iat, and where that is ahead the moment at which
+// it was made.
+func (p *presented) after(limit time.Time) bool {
+	return issuedAfter(p.facts.IssuedAt, limit) && (p.made.IsZero() || after(p.made, limit))
 }
 
 // issuedAfter compares in whole seconds, as iat is and as the journal does: a token of the second in which the limit fell,

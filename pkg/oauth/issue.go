@@ -33,6 +33,7 @@ type order struct {
 	scope    signet.Scope
 	audience []string
 	now      time.Time
+	made     time.Time // zero, or when it is really made: now is ahead of it
 	lifetime time.Duration
 	// thumbprint of the certificate that the token is bound to; "": it is not.
 	thumbprint string
@@ -68,10 +69,29 @@ type accessClaims struct {
 	UserInfo []string `json:"userinfo_claims,omitempty"`
 	// Credential is the key that vouched, so that the token can be taken back by it.
 	Credential string `json:"cred,omitempty"`
+	// MadeAt is when a token was made whose iat is ahead of that, in Unix microseconds: a revocation by something else than
+	// what dated it ahead must reach it as well.
+	MadeAt micros `json:"made_at,omitzero"`
 	// Confirmation binds the token to the client's certificate (RFC 8705 §3.1).
 	Confirmation *confirmation `json:"cnf,omitempty"`
 	signet.OrderClaims
 	membershipClaims
+}
+
+// micros is a time as Unix microseconds, left out when zero.
+type micros struct{ time.Time }
+
+// MarshalJSON implements json.Marshaler.
+func (m micros) MarshalJSON() ([]byte, error) { return json.Marshal(m.UnixMicro()) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (m *micros) UnmarshalJSON(raw []byte) error {
+	var at int64
+	if err := json.Unmarshal(raw, &at); err != nil {
+		return err
+	}
+	m.Time = time.UnixMicro(at).UTC()
+	return nil
 }
 
 // audience is aud: a string when there is one, an array when there are more (RFC 7519 §4.1.3).
@@ -150,6 +170,7 @@ func (m *mint) access(o *order) (accessToken, error) {
 	claims := accessClaims{
 		Issuer: m.issuer, Subject: o.subject(), Audience: o.audience, ClientID: o.clientID(), Scope: o.scope.String(),
 		IssuedAt: out.issuedAt.Unix(), ExpiresAt: out.expiresAt.Unix(), ID: out.id, Confirmation: confirmationOf(o.thumbprint),
+		MadeAt: micros{o.made},
 	}
 	if g := o.grant; g != nil {
 		claims.AuthTime, claims.ACR, claims.AMR, claims.GrantID = g.AuthTime.Unix(), g.ACR, g.AMR, g.ID
@@ -193,7 +214,7 @@ func (m *mint) opaque(o *order, claims *accessClaims, out *accessToken) {
 	out.text = secret.Reveal()
 	out.row = &signet.AccessToken{
 		Hash: m.keys.HashKeys().Hash(out.text), ID: out.id, ClientID: o.client.ID, Scope: o.scope, Audience: o.audience,
-		SessionID: claims.SessionID, UserInfo: claims.UserInfo, ACR: claims.ACR, AMR: claims.AMR, CreatedAt: o.now, ExpiresAt: out.expiresAt,
+		SessionID: claims.SessionID, UserInfo: claims.UserInfo, ACR: claims.ACR, AMR: claims.AMR, CreatedAt: o.now, MadeAt: o.made, ExpiresAt: out.expiresAt,
 	}
 	if o.grant != nil {
 		out.row.GrantID, out.row.UserID = o.grant.ID, o.grant.UserID

@@ -51,7 +51,7 @@ func (s *Server) liveMemberships(ctx context.Context, p *presented) error {
 	if err != nil {
 		return err
 	}
-	if !issuedAfter(p.facts.IssuedAt, members.ChangedAt) {
+	if !p.after(members.ChangedAt) {
 		return invalidToken("memberships_changed")
 	}
 	if holds(members, p.claims.Accounts) {
@@ -63,7 +63,7 @@ func (s *Server) liveMemberships(ctx context.Context, p *presented) error {
 	if members, err = s.Accounts.MembershipsNow(ctx, p.facts.UserID); err != nil {
 		return err
 	}
-	if !issuedAfter(p.facts.IssuedAt, members.ChangedAt) || !holds(members, p.claims.Accounts) {
+	if !p.after(members.ChangedAt) || !holds(members, p.claims.Accounts) {
 		return invalidToken("memberships_changed")
 	}
 	return nil

@@ -73,9 +73,11 @@ func beyond(limit, now time.Time) bool { return limit.After(now.Add(signet.Limit
 // dead for its whole life. It is at most two seconds ahead after one revocation, and a second more for each further one
 // that fell together with it.
 //
+// made is zero, or when iat is ahead of the clock the moment of minting itself, which lies after all these limits.
+//
 // Beyond signet.MaxAhead nothing is minted, for a moment: the next revocation would not reach it.
 // Error: CodeUnavailable.
-func (x *exchange) validFrom() (time.Time, error) {
+func (x *exchange) validFrom() (from, made time.Time, err error) {
 	var limits []time.Time
 	if x.client != nil {
 		limits = append(limits, x.client.NotBefore)
@@ -91,7 +93,15 @@ func (x *exchange) validFrom() (time.Time, error) {
 	}
 	from, ok := signet.FirstSecond(x.now, limits...)
 	if !ok {
-		return time.Time{}, &signet.Error{Code: signet.CodeUnavailable, Reason: "revoked_too_often"}
+		return from, made, &signet.Error{Code: signet.CodeUnavailable, Reason: "revoked_too_often"}
 	}
-	return from, nil
+	if from.After(x.now) {
+		made = x.now
+		for _, limit := range limits {
+			if !made.After(limit) {
+				made = limit.Add(time.Microsecond) // the stores' precision
+			}
+		}
+	}
+	return from, made, nil
 }

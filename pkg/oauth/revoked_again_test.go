@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -215,6 +216,45 @@ func TestGrantBeginsAfterTheLimit(t *testing.T) {
 			if got := g.CreatedAt.Sub(now); got != want || !g.ExpiresAt.After(g.CreatedAt) {
 				t.Errorf("limit %s ahead: the grant begins %s ahead", ahead, got)
 			}
+		}
+	}
+}
+
+// A token that one revocation dated ahead is reached by a revocation of anything else that it speaks for.
+func TestRevokedBySomethingElseWithinASecond(t *testing.T) {
+	t.Parallel()
+	people := []string{"client of people", "password", "grants of a user", "user", "account of members", "memberships"}
+	named := func(name string) twice {
+		all := subjects()
+		return all[slices.IndexFunc(all, func(s twice) bool { return s.name == name })]
+	}
+	for _, first := range people {
+		for _, second := range people {
+			if first == second {
+				continue
+			}
+			t.Run(first+", then "+second, func(t *testing.T) {
+				t.Parallel()
+				h := newRegistry(t)
+				h.application()
+				h.clock.forward(300 * time.Millisecond)
+				named(first).revoke(h)
+				token := personToken(h)
+				if !h.live(token) {
+					t.Fatal("what is made after one revocation is dead")
+				}
+				h.clock.forward(100 * time.Millisecond)
+				named(second).revoke(h)
+				for range 8 {
+					if h.live(token) {
+						t.Fatalf("it lives at %s", h.clock.now())
+					}
+					h.clock.forward(500 * time.Millisecond)
+				}
+				if token := personToken(h); !h.live(token) {
+					t.Error("what is made after both is dead")
+				}
+			})
 		}
 	}
 }

@@ -253,12 +253,12 @@ func (x *exchange) refreshable() bool {
 
 // mintAll makes the tokens before the transaction begins: no row is locked while RSA signs.
 func (s *Server) mintAll(x *exchange) error {
-	from, err := x.validFrom()
+	from, made, err := x.validFrom()
 	if err != nil {
 		return err
 	}
 	o := &order{
-		client: x.client, grant: x.grant, user: x.user, scope: x.scope, audience: x.audience, now: from,
+		client: x.client, grant: x.grant, user: x.user, scope: x.scope, audience: x.audience, now: from, made: made,
 		members: x.members, vouched: x.order,
 	}
 	if x.auth != nil {

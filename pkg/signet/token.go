@@ -37,9 +37,11 @@ type AccessToken struct {
 	// UserInfo names the claims that the claims parameter asked of the UserInfo endpoint (OIDC Core §5.5).
 	UserInfo []string
 	// ACR and AMR are the grant's: how its person or application was authenticated.
-	ACR       string
-	AMR       []string
+	ACR string
+	AMR []string
+	// CreatedAt is the iat; MadeAt is zero, or when the token was really made: CreatedAt is ahead of it.
 	CreatedAt time.Time
+	MadeAt    time.Time
 	ExpiresAt time.Time
 }
 

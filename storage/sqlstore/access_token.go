@@ -33,6 +33,7 @@ type accessTokenDetail struct {
 	UserInfo  []string         `json:"userinfo,omitempty"`
 	ACR       string           `json:"acr,omitempty"`
 	AMR       []string         `json:"amr,omitempty"`
+	MadeAt    time.Time        `json:"made_at,omitzero"`
 }
 
 // InsertAccessToken writes an opaque access token. Errors: CodeConflict, CodeUnavailable.
@@ -42,6 +43,7 @@ func (s *Store) InsertAccessToken(ctx context.Context, token *signet.AccessToken
 		ClientID: string(token.ClientID), UserID: orNil(string(token.UserID)),
 		Detail: toJSON(accessTokenDetail{
 			Scope: token.Scope, Audience: token.Audience, SessionID: token.SessionID, UserInfo: token.UserInfo, ACR: token.ACR, AMR: token.AMR,
+			MadeAt: utc(token.MadeAt),
 		}),
 		CreatedAt: utc(token.CreatedAt), ExpiresAt: utc(token.ExpiresAt),
 	})
@@ -60,6 +62,6 @@ func (s *Store) AccessToken(ctx context.Context, hashes []signet.SecretHash) (*s
 	return &signet.AccessToken{
 		Hash: secretHash(row.HashKey, row.Hash), ID: signet.TokenID(row.ID), GrantID: orEmpty[signet.GrantID](row.GrantID),
 		ClientID: signet.ClientID(row.ClientID), UserID: orEmpty[signet.UserID](row.UserID), Scope: d.Scope, Audience: d.Audience,
-		SessionID: d.SessionID, UserInfo: d.UserInfo, ACR: d.ACR, AMR: d.AMR, CreatedAt: row.CreatedAt.UTC(), ExpiresAt: row.ExpiresAt.UTC(),
+		SessionID: d.SessionID, UserInfo: d.UserInfo, ACR: d.ACR, AMR: d.AMR, MadeAt: d.MadeAt, CreatedAt: row.CreatedAt.UTC(), ExpiresAt: row.ExpiresAt.UTC(),
 	}, nil
 }
