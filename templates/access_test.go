@@ -28,6 +28,7 @@ func TestPagesHaveTheirIDs(t *testing.T) {
 		"login_first":     {"login-first"},
 		"error":           {"error"},
 		"error_plain":     {"error"},
+		"error_restart":   {"error", "restart"},
 		"form_post":       {"form-post", "continue"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -67,6 +67,9 @@ func pagesUnderTest() map[string]func(*templates.Pages, io.Writer) error {
 		"error": func(p *templates.Pages, w io.Writer) error {
 			return p.Error(w, templates.ErrorView{Status: 400, Title: hostile, Message: hostile, Code: hostile, ErrorID: hostile})
 		},
+		"error_restart": func(p *templates.Pages, w io.Writer) error {
+			return p.Error(w, templates.ErrorView{Status: 403, Message: hostile, Restart: `/authorize?flow="><script>` + hostile})
+		},
 		"error_plain": func(p *templates.Pages, w io.Writer) error { return p.Error(w, templates.ErrorView{Status: 404}) },
 		"form_post": func(p *templates.Pages, w io.Writer) error {
 			return p.FormPost(w, templates.FormPostView{
@@ -153,6 +156,9 @@ func checkElement(t *testing.T, n *html.Node) {
 			t.Error("a script that is inline or not ours")
 		}
 	case "a":
+		if attr(n, "id") == "restart" && strings.HasPrefix(attr(n, "href"), "/authorize?flow=") {
+			break
+		}
 		if !strings.HasPrefix(attr(n, "href"), "https://rp.test/") || attr(n, "rel") != "noopener noreferrer" {
 			t.Errorf("link %q, rel %q", attr(n, "href"), attr(n, "rel"))
 		}
@@ -187,6 +193,19 @@ func TestFormPostKeepsValues(t *testing.T) {
 	})
 	if values["state"] != hostile || values["code"] != "c" || len(values) != 2 {
 		t.Errorf("fields are %q", values)
+	}
+}
+
+// The error page leads nowhere but to us.
+func TestErrorRestartsHere(t *testing.T) {
+	t.Parallel()
+	for restart, want := range map[string]int{"/authorize?flow=a.b-_": 1, "": 0, "//evil.test": 0, `/\evil.test`: 0, "https://evil.test": 0, "javascript:alert(1)": 0} {
+		page := renderPage(t, func(p *templates.Pages, w io.Writer) error {
+			return p.Error(w, templates.ErrorView{Status: 400, Restart: restart})
+		})
+		if got := bytes.Count(page, []byte(`id="restart"`)); got != want {
+			t.Errorf("%q: %d ways on, want %d", restart, got, want)
+		}
 	}
 }
 

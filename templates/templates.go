@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"net/http"
 	"net/url"
 	"strings"
 )
@@ -136,7 +137,7 @@ func (p *Pages) LoginFirst(w io.Writer, v LoginFirstView) error {
 	return render(w, p.loginFirst, p.links, v)
 }
 
-// Error renders the error page (id error); the caller has written the status.
+// Error renders the error page (id error; restart when the request can be begun anew); the caller has written the status.
 func (p *Pages) Error(w io.Writer, v ErrorView) error {
 	title, message := wordsFor(v.Status)
 	if v.Title != "" {
@@ -151,10 +152,18 @@ func (p *Pages) Error(w io.Writer, v ErrorView) error {
 			details = append(details, d)
 		}
 	}
+	restart := link{Text: "Start again"}
+	if v.Status == http.StatusForbidden {
+		restart.Text = "Continue here"
+	}
+	if strings.HasPrefix(v.Restart, "/") && !strings.HasPrefix(v.Restart, "//") && !strings.Contains(v.Restart, `\`) {
+		restart.URL = v.Restart
+	}
 	return render(w, p.errorPage, p.links, struct {
 		Title, Message string
 		Details        []Field
-	}{Plain(title, codeLength), Plain(message, messageLength), details})
+		Restart        link
+	}{Plain(title, codeLength), Plain(message, messageLength), details, restart})
 }
 
 // FormPost renders the page that posts the answer back to the client: by script, or by its button (id continue).

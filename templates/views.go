@@ -69,6 +69,8 @@ type ErrorView struct {
 	Message string // one sentence for the person; "" gives one by status
 	Code    string // protocol error code, for the developer; may be empty
 	ErrorID string // request id that support can look up; may be empty
+	// Restart is the path of ours, with its query, that begins the same request anew; "" offers nothing.
+	Restart string
 }
 
 // Field is one name and value of a form.
