@@ -158,7 +158,13 @@ func (c *Cluster) config(public, admin, ops int) string {
 // environment.
 func StartSeeded(t testing.TB, settings map[string]any, env ...string) (*Cluster, Card, string) {
 	t.Helper()
-	c := NewClusterOn(t, NewDatabase(t), Service(t, "SIGNET_TEST_REDIS"))
+	return StartSeededOn(t, NewDatabase(t), Service(t, "SIGNET_TEST_REDIS"), settings, env...)
+}
+
+// StartSeededOn is StartSeeded on the empty database that the DSN names, and on the Redis at host:port.
+func StartSeededOn(t testing.TB, dsn, redis string, settings map[string]any, env ...string) (*Cluster, Card, string) {
+	t.Helper()
+	c := NewClusterOn(t, dsn, redis)
 	c.Settings, c.Env = map[string]any{"accounts": map[string]any{"resources": []string{"https://api.example.com"}}}, env
 	maps.Copy(c.Settings, settings)
 	c.Init()

@@ -87,7 +87,7 @@ func (c *codes) step(w *world, nodes ...*e2e.Node) error {
 // FLT-13, short: kill -9 of one node, several times, under refresh and code load on both.
 func TestNodeKilledUnderLoad(t *testing.T) {
 	t.Parallel()
-	_, redis := startRedis(t, "noeviction")
+	redis := e2e.StartRedis(t).Addr
 	dsn := e2e.NewDatabase(t)
 	w := newWorld(t, dsn, redis, 2)
 	chains := []*chain{w.newChain(w.one, w.two), w.newChain(w.two, w.one), w.newChain(w.two, w.one), w.newChain(w.two)}
@@ -183,7 +183,7 @@ func (b *balancer) ask(preferred int, ask func(*e2e.Node) answer) answer {
 // FLT-14: a rolling restart by SIGTERM under load behind a load balancer, on kept connections.
 func TestRollingRestart(t *testing.T) {
 	t.Parallel()
-	_, redis := startRedis(t, "noeviction")
+	redis := e2e.StartRedis(t).Addr
 	w := newWorld(t, e2e.NewDatabase(t), redis, 2)
 	live, family := w.session(w.one, w.user).Access, w.session(w.one, w.user).Refresh
 	b := newBalancer(t, w.one, w.two)

@@ -1,7 +1,7 @@
 // Package faults breaks what signet stands on, under load, and asks what was promised: nothing acknowledged is lost,
 // nothing is used twice, nothing revoked is active, and what cannot be answered is refused quickly.
 //
-//	helpers   servers_test.go    a PostgreSQL and a Redis of a test's own: stopped, killed, made read-only
+//	helpers   look_test.go       waiting, and looking into a database
 //	          clients_test.go    a cluster with a user and four clients; requests that return answers, never fail a test
 //	          load_test.go       bounded load: refresh chains and codes, with what was acknowledged
 //	tests     nodes_test.go      two nodes, one database: what one is told the other obeys within a second

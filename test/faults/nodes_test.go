@@ -15,7 +15,7 @@ const heard = time.Second
 // What one node is told the other obeys within a second, from the first request after it.
 func TestOtherNodeObeys(t *testing.T) {
 	t.Parallel()
-	_, redis := startRedis(t, "noeviction")
+	redis := e2e.StartRedis(t).Addr
 	w := newWorld(t, e2e.NewDatabase(t), redis, 2)
 
 	t.Run("user disabled", func(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/signet-auth/signet/test/e2e"
 )
 
 // patience is what a client waits at most for a 503.
@@ -17,16 +19,16 @@ const patience = 3 * time.Second
 // done later.
 func TestPostgresHangs(t *testing.T) {
 	t.Parallel()
-	db := startPostgres(t)
-	_, redis := startRedis(t, "noeviction")
-	w := newWorld(t, db.dsn, redis, 1)
+	db := e2e.StartPostgres(t)
+	redis := e2e.StartRedis(t).Addr
+	w := newWorld(t, db.DSN, redis, 1)
 	family := w.session(w.one, w.user)
 	code, got := w.code(w.one, w.user)
 	if code == "" {
 		t.Fatal(unexpected(got))
 	}
 
-	db.signal(syscall.SIGSTOP)
+	db.Signal(syscall.SIGSTOP)
 	began := time.Now()
 	var asked sync.WaitGroup
 	for range 3 {
@@ -55,10 +57,10 @@ func TestPostgresHangs(t *testing.T) {
 	defer rest.Stop()
 	<-rest.C
 
-	db.signal(syscall.SIGCONT)
+	db.Signal(syscall.SIGCONT)
 	w.one.WaitReady()
 	// What was answered 503 was not done, not even late: both still work, once.
-	if rows := query(t, db.dsn, "SELECT grant_id FROM refresh_tokens WHERE used_at IS NOT NULL"); len(rows) > 0 {
+	if rows := query(t, db.DSN, "SELECT grant_id FROM refresh_tokens WHERE used_at IS NOT NULL"); len(rows) > 0 {
 		t.Errorf("%d refresh tokens were spent by requests that were given up", len(rows))
 	}
 	again := w.refresh(w.one, family.Refresh)
@@ -68,8 +70,8 @@ func TestPostgresHangs(t *testing.T) {
 	if got := w.redeem(w.one, code); !got.ok() {
 		t.Errorf("code afterwards: %v", unexpected(got))
 	}
-	oneUnspentEach(t, db.dsn)
-	if rows := query(t, db.dsn, "SELECT grant_id FROM refresh_tokens WHERE generation > 1"); len(rows) > 0 {
+	oneUnspentEach(t, db.DSN)
+	if rows := query(t, db.DSN, "SELECT grant_id FROM refresh_tokens WHERE generation > 1"); len(rows) > 0 {
 		t.Errorf("%d refresh tokens that nobody was given", len(rows))
 	}
 	if got := w.refresh(w.one, again.tokens().Refresh); !got.ok() {
@@ -97,16 +99,16 @@ func oneUnspentEach(t *testing.T, dsn string) {
 // FLT-08: the database takes no writes.
 func TestPostgresReadOnly(t *testing.T) {
 	t.Parallel()
-	db := startPostgres(t)
-	_, redis := startRedis(t, "noeviction")
-	w := newWorld(t, db.dsn, redis, 1)
+	db := e2e.StartPostgres(t)
+	redis := e2e.StartRedis(t).Addr
+	w := newWorld(t, db.DSN, redis, 1)
 	family := w.session(w.one, w.user)
 	dead := w.revoked()
 	code, got := w.code(w.one, w.user)
 	if code == "" {
 		t.Fatal(unexpected(got))
 	}
-	before := query(t, db.dsn, "SELECT encode(hash, 'hex'), used_at IS NULL FROM refresh_tokens ORDER BY 1")
+	before := query(t, db.DSN, "SELECT encode(hash, 'hex'), used_at IS NULL FROM refresh_tokens ORDER BY 1")
 
 	readOnly(t, db, "on")
 	eventually(t, 5*time.Second, "refresh is refused", func() bool { return !w.refresh(w.one, family.Refresh).ok() })
@@ -124,7 +126,7 @@ func TestPostgresReadOnly(t *testing.T) {
 	if got := w.introspect(w.one, dead); got.Status != http.StatusOK || got.tokens().Active {
 		t.Errorf("introspection of a revoked token: %v", unexpected(got))
 	}
-	after := query(t, db.dsn, "SELECT encode(hash, 'hex'), used_at IS NULL FROM refresh_tokens ORDER BY 1")
+	after := query(t, db.DSN, "SELECT encode(hash, 'hex'), used_at IS NULL FROM refresh_tokens ORDER BY 1")
 
 	readOnly(t, db, "off")
 	eventually(t, 5*time.Second, "the code is still good", func() bool { return w.redeem(w.one, code).ok() })
@@ -139,12 +141,12 @@ func TestPostgresReadOnly(t *testing.T) {
 			t.Errorf("a refresh token changed: %v, then %v", before[i], after[i])
 		}
 	}
-	oneUnspentEach(t, db.dsn)
+	oneUnspentEach(t, db.DSN)
 }
 
 // readOnly switches the whole server, for the transactions that begin after it.
-func readOnly(t *testing.T, db *postgres, to string) {
+func readOnly(t *testing.T, db *e2e.Postgres, to string) {
 	t.Helper()
-	query(t, db.dsn, "ALTER SYSTEM SET default_transaction_read_only = "+to)
-	query(t, db.dsn, "SELECT pg_reload_conf()")
+	query(t, db.DSN, "ALTER SYSTEM SET default_transaction_read_only = "+to)
+	query(t, db.DSN, "SELECT pg_reload_conf()")
 }

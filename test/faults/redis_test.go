@@ -80,8 +80,8 @@ func (w *world) accepted(n *e2e.Node) string {
 // FLT-01: Redis is killed and comes back empty while everything runs.
 func TestRedisKilledAndEmptied(t *testing.T) {
 	t.Parallel()
-	redis, addr := startRedis(t, "noeviction")
-	w := newWorld(t, e2e.NewDatabase(t), addr, 2)
+	redis := e2e.StartRedis(t)
+	w := newWorld(t, e2e.NewDatabase(t), redis.Addr, 2)
 	dead, live := w.revoked(), w.session(w.one, w.user).Access
 	w.accepted(w.one)
 	used := []string{w.accepted(w.one), w.accepted(w.two)}
@@ -97,7 +97,7 @@ func TestRedisKilledAndEmptied(t *testing.T) {
 	l := startLoad(t, w.mixed(live, dead)...)
 	l.goesOn(10*time.Second, 5)
 
-	redis.signal(syscall.SIGKILL)
+	redis.Signal(syscall.SIGKILL)
 	for _, n := range w.cluster.Nodes {
 		if got := w.assert(n, w.assertion()); got.Status != http.StatusServiceUnavailable || got.Header.Get("Retry-After") == "" || got.Took > time.Second {
 			t.Errorf("private_key_jwt without Redis: %v", unexpected(got))
@@ -108,7 +108,7 @@ func TestRedisKilledAndEmptied(t *testing.T) {
 	deadLater := w.revoked() // while Redis is away: only the journal knows
 	l.goesOn(10*time.Second, 20)
 
-	redis.start()
+	redis.Start()
 	neverAgain("as soon as Redis is back")
 	for _, n := range w.cluster.Nodes {
 		if got := w.assert(n, w.assertion()); got.ok() {
@@ -129,12 +129,12 @@ func TestRedisKilledAndEmptied(t *testing.T) {
 // FLT-02: Redis hangs. Nothing hangs with it.
 func TestRedisHangs(t *testing.T) {
 	t.Parallel()
-	redis, addr := startRedis(t, "noeviction")
-	w := newWorld(t, e2e.NewDatabase(t), addr, 1)
+	redis := e2e.StartRedis(t)
+	w := newWorld(t, e2e.NewDatabase(t), redis.Addr, 1)
 	dead, live := w.revoked(), w.session(w.one, w.user).Access
 	w.accepted(w.one)
 
-	redis.signal(syscall.SIGSTOP)
+	redis.Signal(syscall.SIGSTOP)
 	quick := func(name string, holds func(answer) bool, ask func() answer) *worker {
 		return &worker{name: name, act: func() error {
 			if got := ask(); !holds(got) || got.Took >= time.Second {
@@ -161,7 +161,7 @@ func TestRedisHangs(t *testing.T) {
 	l.stop()
 	l.clean()
 
-	redis.signal(syscall.SIGCONT)
+	redis.Signal(syscall.SIGCONT)
 	w.accepted(w.one)
 	if got := w.introspect(w.one, dead); got.tokens().Active {
 		t.Error("a revoked token is active afterwards")

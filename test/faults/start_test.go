@@ -15,7 +15,7 @@ func TestEvictingRedisRefusesStart(t *testing.T) {
 	for _, policy := range []string{"allkeys-lru", "volatile-ttl"} {
 		t.Run(policy, func(t *testing.T) {
 			t.Parallel()
-			_, redis := startRedis(t, policy)
+			redis := e2e.StartRedis(t, "--maxmemory-policy", policy).Addr
 			c := e2e.NewClusterOn(t, e2e.NewDatabase(t), redis)
 			c.Init()
 			refusesStart(t, c.Launch(), "maxmemory-policy", policy)
@@ -26,7 +26,7 @@ func TestEvictingRedisRefusesStart(t *testing.T) {
 // FLT-17: keys that cannot be opened end the start; nothing is signed with keys made anew.
 func TestWrongKEKRefusesStart(t *testing.T) {
 	t.Parallel()
-	_, redis := startRedis(t, "noeviction")
+	redis := e2e.StartRedis(t).Addr
 	dsn := e2e.NewDatabase(t)
 	right := e2e.NewClusterOn(t, dsn, redis)
 	right.Init()
@@ -49,7 +49,7 @@ func TestWrongKEKRefusesStart(t *testing.T) {
 // Two nodes that find an empty database make one schema and one set of keys.
 func TestTwoNodesStartOnEmptyDatabase(t *testing.T) {
 	t.Parallel()
-	_, redis := startRedis(t, "noeviction")
+	redis := e2e.StartRedis(t).Addr
 	dsn := e2e.NewDatabase(t)
 	c := e2e.NewClusterOn(t, dsn, redis)
 	nodes := []*e2e.Node{c.Launch(), c.Launch(), c.Launch()}
