@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -85,11 +86,7 @@ func New(o Options) (*Ring, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	r := &Ring{store: o.Store, records: o.Records, vault: vault, plan: o.Plan, now: o.Now, log: o.Log, algs: slices.Compact(algs)}
-	empty, err := newSnapshot(nil, r.plan, r.now())
-	if err != nil {
-		return nil, err
-	}
-	r.current.Store(empty)
+	r.current.Store(newSnapshot(nil, r.plan, r.now()))
 	return r, nil
 }
 
@@ -182,8 +179,10 @@ func (r *Ring) fill(wanted []signet.Key) error {
 	return errors.Join(failed...)
 }
 
-// Reload reads the ring again: call it after a change notice. When that fails the ring goes on with the keys it has
-// (their times still hold) and Run tries again. Errors: CodeUnavailable, CodeInternal when a row cannot be opened.
+// Reload reads the ring again: call it after a change notice. When the store fails the ring goes on with the keys it has
+// (their times still hold), and Run tries again. When single rows cannot be opened it takes all others, and the times of
+// those that it has opened before: a key that was retired or revoked must not go on signing here because its successor
+// does not open. Errors: CodeUnavailable, CodeInternal when a row cannot be opened.
 func (r *Ring) Reload(ctx context.Context) error {
 	r.loading.Lock()
 	defer r.loading.Unlock()
@@ -203,22 +202,29 @@ func (r *Ring) load(ctx context.Context) error {
 		known[key.ID] = key
 	}
 	keys := make([]*opened, 0, len(rows))
+	var unopened []error
 	for i := range rows {
 		row := &rows[i]
+		before := known[row.ID]
+		delete(known, row.ID)
 		if r.plan.forgotten(row, now) {
 			continue
 		}
-		key, err := r.open(row, known[row.ID])
+		key, err := r.open(row, before)
 		if err != nil {
-			return signet.Internal(err)
+			unopened = append(unopened, err)
+			continue
 		}
 		keys = append(keys, key)
 	}
-	next, err := newSnapshot(keys, r.plan, now)
-	if err != nil {
+	if len(unopened) > 0 {
+		// The row may be one of these under another name: nothing that worked is given up for it.
+		keys = slices.AppendSeq(keys, maps.Values(known))
+	}
+	r.current.Store(newSnapshot(keys, r.plan, now))
+	if err := errors.Join(unopened...); err != nil {
 		return signet.Internal(err)
 	}
-	r.current.Store(next)
 	return nil
 }
 
@@ -226,22 +232,23 @@ func (r *Ring) load(ctx context.Context) error {
 // private part that it has when the row does not open any more: somebody altered the row, or sealed it anew under a
 // key-encryption key that this node was not given. Only a start fails on that.
 func (r *Ring) open(row *signet.Key, before *opened) (*opened, error) {
-	if before != nil && (before.Use != row.Use || before.Alg != row.Alg) {
-		before = nil
-	}
-	if before != nil && before.KEKID == row.KEKID && bytes.Equal(before.Sealed, row.Sealed) {
+	if before != nil && before.Use == row.Use && before.Alg == row.Alg && before.KEKID == row.KEKID && bytes.Equal(before.Sealed, row.Sealed) {
 		return before.as(row), nil
 	}
-	plain, err := r.vault.openRing(row)
-	switch {
-	case err == nil:
-		return newOpened(row, plain)
-	case before != nil:
+	key, err := r.unseal(row)
+	if err != nil && before != nil {
 		r.log.Error("a key does not open any more; going on with what was opened before", "key_id", row.ID, "error", err)
 		return before.as(row), nil
-	default:
+	}
+	return key, err
+}
+
+func (r *Ring) unseal(row *signet.Key) (*opened, error) {
+	plain, err := r.vault.openRing(row)
+	if err != nil {
 		return nil, err
 	}
+	return newOpened(row, plain)
 }
 
 // view returns the snapshot that is true now, made anew when a key has changed its state since.
@@ -252,12 +259,7 @@ func (r *Ring) view() *snapshot {
 		if have.holds(now) {
 			return have
 		}
-		next, err := newSnapshot(have.keys, r.plan, now)
-		if err != nil {
-			// The same keys made a snapshot before; only their states moved. Go on with what is known to work.
-			r.log.Error("key states could not be renewed", "error", err)
-			return have
-		}
+		next := newSnapshot(have.keys, r.plan, now)
 		// Not a plain store: a load that ended meanwhile is newer and must stay.
 		if r.current.CompareAndSwap(have, next) {
 			return next

@@ -37,29 +37,28 @@ func (r *Ring) retire(key *signet.Key, at time.Time) {
 	key.RemoveAt = &remove
 }
 
+// turn is how often Run looks. A load that failed is repeated as soon: until it succeeds, this node does not know of keys
+// that others use after spread, or have taken back.
+const turn = time.Second
+
 // Run rotates on schedule until ctx ends, and loads the ring again when a load had failed. All nodes may run it: the
 // store lets one of them rotate. It returns nil.
 func (r *Ring) Run(ctx context.Context) error {
-	ticker := time.NewTicker(r.tick())
+	ticker := time.NewTicker(turn)
 	defer ticker.Stop()
+	failing := false
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
-			if err := r.keepUp(ctx); err != nil && ctx.Err() == nil {
+			err := r.keepUp(ctx)
+			if err != nil && !failing && ctx.Err() == nil {
 				r.log.Error("key ring", "error", err)
 			}
+			failing = err != nil
 		}
 	}
-}
-
-func (r *Ring) tick() time.Duration {
-	const slowest = time.Minute
-	if r.plan.RotateEvery == 0 {
-		return slowest
-	}
-	return min(max(r.plan.RotateEvery/10, time.Second), slowest)
 }
 
 // keepUp does what is due now.
@@ -147,22 +146,41 @@ func (r *Ring) rotate(ctx context.Context, use signet.KeyUse, alg string, old *o
 // Revoke takes a key back at once (emergency): it leaves the public set, nothing it signed verifies any more, and a
 // successor signs from now on. Errors: CodeNotFound, CodeConflict when it was revoked before, CodeUnavailable.
 func (r *Ring) Revoke(ctx context.Context, id signet.KeyID, event signet.Event) error {
+	var err error
+	for range startAttempts {
+		var again bool
+		if again, err = r.revoke(ctx, id, event); !again {
+			break
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if err := r.Reload(ctx); err != nil {
+		return fmt.Errorf("keys: revoked, but this node could not load the ring: %w", err)
+	}
+	return nil
+}
+
+// revoke is one attempt. again is true when another node rotated between the look and the act: the successor that was
+// made here has no place any more, and an emergency cannot wait for an operator to try anew.
+func (r *Ring) revoke(ctx context.Context, id signet.KeyID, event signet.Event) (again bool, err error) {
 	rows, err := r.store.Keys(ctx)
 	if err != nil {
-		return fmt.Errorf("keys: revoke: %w", err)
+		return false, fmt.Errorf("keys: revoke: %w", err)
 	}
 	at := slices.IndexFunc(rows, func(key signet.Key) bool { return key.ID == id })
 	if at < 0 {
-		return signet.NewError(signet.CodeNotFound, "There is no such key.", "key_unknown")
+		return false, signet.NewError(signet.CodeNotFound, "There is no such key.", "key_unknown")
 	}
 	lost := &rows[at]
 	now := r.now()
-	if lost.State(now) == signet.KeyRevoked {
-		return signet.NewError(signet.CodeConflict, "The key is revoked already.", "key_revoked")
+	if lost.RevokedAt != nil {
+		return false, signet.NewError(signet.CodeConflict, "The key is revoked already.", "key_revoked")
 	}
-	next, err := r.replacement(lost, rows, now)
+	next, err := r.replacement(lost, now)
 	if err != nil {
-		return signet.Internal(err)
+		return false, signet.Internal(err)
 	}
 	event = r.complete(event, id)
 	if next != nil {
@@ -173,17 +191,14 @@ func (r *Ring) Revoke(ctx context.Context, id signet.KeyID, event signet.Event) 
 		ExpiresAt: now.Add(r.plan.LongestToken + r.plan.JWKSMaxAge + r.plan.Leeway),
 	}
 	if err := r.store.RevokeKey(ctx, id, next, revocation, event); err != nil {
-		return fmt.Errorf("keys: revoke: %w", err)
+		return errors.Is(err, signet.ErrConflict), fmt.Errorf("keys: revoke: %w", err)
 	}
-	if err := r.Reload(ctx); err != nil {
-		return fmt.Errorf("keys: revoked, but this node could not load the ring: %w", err)
-	}
-	return nil
+	return false, nil
 }
 
 // replacement is the key that takes over from a revoked one: nil when the revoked key would not sign any more. A key
 // that was to follow the revoked one keeps its time, and the replacement fills the gap until then.
-func (r *Ring) replacement(lost *signet.Key, rows []signet.Key, now time.Time) (*signet.Key, error) {
+func (r *Ring) replacement(lost *signet.Key, now time.Time) (*signet.Key, error) {
 	state := lost.State(now)
 	if state == signet.KeyRetiring || state == signet.KeyGone {
 		return nil, nil

@@ -31,6 +31,9 @@ func newOpened(row *signet.Key, plain []byte) (*opened, error) {
 	}
 	var err error
 	if row.Use != signet.KeySigning {
+		if !slices.Contains(symmetricUses(), row.Use) {
+			return nil, fmt.Errorf("keys: key %s has the unknown use %q", row.ID, row.Use)
+		}
 		if len(plain) != symmetricBytes {
 			return nil, fmt.Errorf("keys: key %s has %d bytes, not %d", row.ID, len(plain), symmetricBytes)
 		}
@@ -53,10 +56,11 @@ func newOpened(row *signet.Key, plain []byte) (*opened, error) {
 	return key, nil
 }
 
-// as returns the key with the times of a newer row.
+// as returns the key with the times of a newer row. What it is for never changes.
 func (k *opened) as(row *signet.Key) *opened {
 	again := *k
 	again.Key = *row
+	again.Use, again.Alg = k.Use, k.Alg
 	return &again
 }
 
@@ -98,7 +102,7 @@ type snapshot struct {
 	publishes time.Time
 }
 
-func newSnapshot(keys []*opened, plan Plan, now time.Time) (*snapshot, error) {
+func newSnapshot(keys []*opened, plan Plan, now time.Time) *snapshot {
 	s := &snapshot{
 		keys:      slices.Clone(keys),
 		signers:   make(map[string]*opened),
@@ -128,8 +132,6 @@ func newSnapshot(keys []*opened, plan Plan, now time.Time) (*snapshot, error) {
 			s.addCode(key, state)
 		case signet.KeyFlow:
 			s.addFlow(key, state)
-		default:
-			return nil, fmt.Errorf("keys: key %s has the unknown use %q", key.ID, key.Use)
 		}
 	}
 	for alg := range s.signers {
@@ -139,7 +141,7 @@ func newSnapshot(keys []*opened, plan Plan, now time.Time) (*snapshot, error) {
 	s.public = s.publicSet(plan, now)
 	s.publishes = s.nextPublication(plan, now)
 	s.bound([]time.Time{s.publishes}, now)
-	return s, nil
+	return s
 }
 
 // moments are the times at which a key changes what it may be used for.
