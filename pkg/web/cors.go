@@ -45,8 +45,9 @@ func (k *kit) cors(h http.Header, r *http.Request, kind CORS) {
 	}
 }
 
-// preflight answers an OPTIONS request of a browser (Fetch §3.2.2); false when it is none for this path.
-func (k *kit) preflight(w http.ResponseWriter, r *http.Request, n *node) bool {
+// preflight answers an OPTIONS request of a browser (Fetch §3.2.2); false when it is none for this path. It may ask a store
+// for an origin, so that it counts at the rate of the class like the request that it announces.
+func (k *kit) preflight(x *exchange, r *http.Request, n *node) bool {
 	wanted := r.Header.Get("Access-Control-Request-Method")
 	if wanted == "" || len(r.Header["Origin"]) != 1 {
 		return false
@@ -55,7 +56,10 @@ func (k *kit) preflight(w http.ResponseWriter, r *http.Request, n *node) bool {
 	if e == nil || e.route.CORS == CORSNone {
 		return false
 	}
-	h := w.Header()
+	if k.limited(x, r, e.route.Class, CORSNone) {
+		return true
+	}
+	h := x.Header()
 	k.cors(h, r, e.route.CORS)
 	if _, allowed := h[allowOrigin]; allowed {
 		h.Set("Access-Control-Allow-Methods", strings.Join(n.allow, ", "))
@@ -65,7 +69,7 @@ func (k *kit) preflight(w http.ResponseWriter, r *http.Request, n *node) bool {
 		h.Set("Access-Control-Max-Age", "600")
 	}
 	delete(h, exposeHeaders)
-	w.WriteHeader(http.StatusNoContent)
+	x.WriteHeader(http.StatusNoContent)
 	return true
 }
 

@@ -29,6 +29,10 @@ type FailuresOptions struct {
 // Failures counts failed credentials of machines by key (who and from which network). A caller who never failed here
 // costs no store call: the shared count is asked only for keys that this node saw fail. When the shared store fails,
 // this node's own count still refuses.
+//
+// A failure is written after the refusal, so that attempts made at the same moment pass together: they are as many as the
+// connections of one network. That is enough for what machines hold, secrets and keys of 256 bits, where the count keeps noise
+// and cost down and no guess ever succeeds. What people choose is counted before it is looked at: Reservations.
 type Failures struct {
 	opts  FailuresOptions
 	mu    sync.Mutex

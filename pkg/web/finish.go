@@ -103,7 +103,7 @@ func (k *kit) finish(x *exchange, r *http.Request, start time.Time) {
 	x.mu.Lock()
 	notes := x.notes
 	x.mu.Unlock()
-	attrs := make([]slog.Attr, 0, 8+len(notes))
+	attrs := make([]slog.Attr, 0, 9+len(notes))
 	attrs = append(attrs,
 		slog.String("method", knownMethod(r.Method)),
 		slog.String("route", x.endpoint.route.Path),
@@ -113,6 +113,10 @@ func (k *kit) finish(x *exchange, r *http.Request, start time.Time) {
 		slog.String("address", x.address.String()),
 		slog.String("request_id", x.id),
 	)
+	if r.Context().Err() != nil {
+		// Nothing but the caller ends it this early: what failed may have failed for want of somebody to answer.
+		attrs = append(attrs, slog.Bool("caller_gone", true))
+	}
 	attrs = append(attrs, notes...)
 	k.Log.LogAttrs(r.Context(), level, "request", attrs...)
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"container/list"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"sync"
@@ -21,9 +22,16 @@ func newGate(limit int) *gate {
 
 // change follows http.Server.ConnState.
 func (g *gate) change(conn net.Conn, state http.ConnState) {
-	if victim := g.move(conn, state); victim != nil {
-		_ = victim.Close() // outside the lock: a TLS close may wait for the peer
+	victim := g.move(conn, state)
+	if victim == nil {
+		return
 	}
+	// This runs where connections are accepted. A TLS close says goodbye first, and waits up to 5 s for a peer who does not
+	// read: whoever keeps many such connections idle would stop the listener.
+	if secured, ok := victim.(*tls.Conn); ok {
+		victim = secured.NetConn()
+	}
+	_ = victim.Close()
 }
 
 func (g *gate) move(conn net.Conn, state http.ConnState) (victim net.Conn) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
@@ -21,10 +22,15 @@ type OpsOptions struct {
 	Degraded func(ctx context.Context) []string
 }
 
-// OpsRoutes returns /livez, /readyz and /metrics, for the operations listener only.
+// OpsRoutes returns /livez, /readyz and /metrics, for the operations listener only. It adds the metrics of the process
+// (go_goroutines, process_open_fds, …) to the registry: by them an attack with connections shows.
 func OpsRoutes(opts OpsOptions) ([]Route, error) {
 	if opts.Metrics == nil || opts.Ready == nil {
 		return nil, errors.New("web: OpsRoutes needs Metrics and Ready")
+	}
+	if err := errors.Join(opts.Metrics.Register(collectors.NewGoCollector()),
+		opts.Metrics.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))); err != nil {
+		return nil, err
 	}
 	get := []string{http.MethodGet}
 	metrics := promhttp.HandlerFor(opts.Metrics, promhttp.HandlerOpts{})

@@ -66,6 +66,7 @@ func TestOps(t *testing.T) {
 		`signet_http_requests_total{route="/admin/v1/clients/{id}",status="200"} 1`,
 		`signet_http_requests_total{route="none",status="404"} 1`,
 		`signet_http_request_duration_seconds_count{route="/token"} 1`,
+		"\ngo_goroutines ", "\nprocess_open_fds ", "\nprocess_resident_memory_bytes ",
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("/metrics lacks %s", want)

@@ -33,7 +33,7 @@ type Options struct {
 	Metrics *prometheus.Registry
 	// NotFound writes the page for unknown paths; nil answers problem details.
 	NotFound http.HandlerFunc
-	// ErrorPage writes the kit's own refusals for routes of class page (405, 413, 429, 500); nil answers plain text.
+	// ErrorPage writes the kit's own refusals for routes of class page (413, 429, 500); nil answers problem details.
 	ErrorPage func(w http.ResponseWriter, r *http.Request, status int, title, message string)
 	Limits    Limits
 }
@@ -199,6 +199,7 @@ func (k *kit) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h["X-Request-Id"] = []string{x.id}
 	ctx := context.WithValue(r.Context(), exchangeKey{}, x)
 	req := r.WithContext(ctx)
+	defer part(x, r)
 	defer k.finish(x, req, start)
 	defer k.recovered(x, req)
 	k.serve(x, req)
@@ -209,6 +210,10 @@ func (k *kit) serve(x *exchange, r *http.Request) {
 		x.Header()["Connection"] = headerClose
 		k.refuse(x, r, refuse)
 		return
+	}
+	if len(r.TransferEncoding) > 0 {
+		// RFC 9112 §6.1: a chunked message may have carried a Content-Length as well, which a proxy may have believed.
+		x.Header()["Connection"] = headerClose
 	}
 	n := k.find(r)
 	if n == nil {
@@ -233,16 +238,8 @@ func (k *kit) serve(x *exchange, r *http.Request) {
 	if e.policy.oauth {
 		h["Pragma"] = headerNoCache // RFC 6749 §5.1 asks for it beside no-store
 	}
-	if wait := k.limiter.take(e.route.Class, x.address, k.Now()); wait > 0 {
-		h.Set("Retry-After", seconds(wait))
-		k.metrics.limited.WithLabelValues(e.policy.name).Inc()
-		k.cors(h, r, e.route.CORS)
-		k.refuse(x, r, http.StatusTooManyRequests)
+	if k.limited(x, r, e.route.Class, e.route.CORS) {
 		return
-	}
-	if len(r.TransferEncoding) > 0 {
-		// RFC 9112 §6.1: a chunked message may have carried a Content-Length as well, which a proxy may have believed.
-		h["Connection"] = headerClose
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), e.policy.deadline)
 	defer cancel()
@@ -257,6 +254,28 @@ func (k *kit) serve(x *exchange, r *http.Request) {
 		r.Body = http.MaxBytesReader(x.ResponseWriter, r.Body, e.policy.body)
 	}
 	e.route.Handler(x, r)
+}
+
+// limited counts a request at its class and network, and refuses it when there were too many.
+func (k *kit) limited(x *exchange, r *http.Request, class Class, cors CORS) bool {
+	wait := k.limiter.take(class, x.address, k.Now())
+	if wait <= 0 {
+		return false
+	}
+	x.Header().Set("Retry-After", seconds(wait))
+	k.metrics.limited.WithLabelValues(policies[class].name).Inc()
+	k.cors(x.Header(), r, cors)
+	k.refuse(x, r, http.StatusTooManyRequests)
+	return true
+}
+
+// part ends the reading of a request after whose answer the connection is closed: net/http would go on with another 256 KiB
+// of its body, for the sake of a next request that will not come (PRS-04). The answer is on its way all the same.
+func part(x *exchange, r *http.Request) {
+	if r.ProtoMajor != 1 || r.ContentLength == 0 || !slices.Contains(x.Header()["Connection"], "close") {
+		return
+	}
+	_ = http.NewResponseController(x.ResponseWriter).SetReadDeadline(time.Unix(1, 0)) // a recorder of a test has none
 }
 
 // malformed returns the status for what no endpoint may see, 0 otherwise.
@@ -291,9 +310,7 @@ func (k *kit) unknown(x *exchange, r *http.Request) {
 		k.refuse(x, r, http.StatusMethodNotAllowed)
 		return
 	}
-	if wait := k.limiter.take(ClassPage, x.address, k.Now()); wait > 0 {
-		x.Header().Set("Retry-After", seconds(wait))
-		k.refuse(x, r, http.StatusTooManyRequests)
+	if k.limited(x, r, ClassPage, CORSNone) {
 		return
 	}
 	if k.NotFound == nil {
