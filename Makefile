@@ -3,6 +3,7 @@
 # make fuzz    every fuzz target for a short while
 # make bench   the load program against its floor (test/load)
 # make attacks the attacks that depend on numbers, at the catalogue's sizes
+# make soak    every route of two nodes with the race detector, 200 requests a second; SOAK=10m
 # make timing  whether the time of a failed login, identity or PIN tells why it failed (test/load)
 
 GO ?= go
@@ -14,10 +15,11 @@ RACE := ./config/... ./pkg/clientauth/... ./pkg/keys/... ./pkg/proof/... ./pkg/r
 SERVICES := bin/services
 NODE_MODULES := test/e2e/js/node_modules/.package-lock.json
 FUZZTIME ?= 10s
+SOAK ?= 10m
 BENCH ?=
 TIMING ?=
 
-.PHONY: test test-go lint fuzz bench attacks timing clean
+.PHONY: test test-go lint fuzz bench attacks soak timing clean
 
 test: $(SERVICES) $(NODE_MODULES)
 	$(SERVICES) make --no-print-directory test-go
@@ -61,6 +63,9 @@ bench: $(SERVICES)
 
 attacks: $(SERVICES)
 	$(SERVICES) $(GO) test -count=1 -timeout 60m -v ./test/attacks -run 'TestCOD02|TestREF02|TestEXH01' -full
+
+soak: $(SERVICES)
+	$(SERVICES) $(GO) test -count=1 -timeout 0 -v ./test/soak -soak $(SOAK)
 
 timing: $(SERVICES)
 	$(GO) build -o bin/signet ./cmd/signet

@@ -40,6 +40,7 @@ var packages = map[string][]string{
 	"test/load":           {},
 	"test/readme":         {},
 	"test/services":       {},
+	"test/soak":           {"test/e2e"},
 }
 
 // vagueNames are package names that say nothing, and so collect everything.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -13,7 +14,10 @@ import (
 const binaryEnv = "SIGNET_TEST_BINARY"
 
 // Main builds signet once, runs the tests and removes it. Call it from TestMain.
-func Main(m *testing.M) int {
+func Main(m *testing.M) int { return MainBuilt(m) }
+
+// MainBuilt is Main with flags of go build, such as -race.
+func MainBuilt(m *testing.M, flags ...string) int {
 	dir, err := os.MkdirTemp("", "signet-e2e-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -26,10 +30,10 @@ func Main(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	build := exec.Command("go", "build", "-o", binary, "./cmd/signet")
+	build := exec.Command("go", slices.Concat([]string{"build", "-o", binary}, flags, []string{"./cmd/signet"})...)
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "go build ./cmd/signet: %v\n%s", err, out)
+		fmt.Fprintf(os.Stderr, "go build %v ./cmd/signet: %v\n%s", flags, err, out)
 		return 1
 	}
 	if err := os.Setenv(binaryEnv, binary); err != nil {

@@ -18,6 +18,8 @@ const (
 	readyWithin = 30 * time.Second
 	stopWithin  = 20 * time.Second
 	pollEvery   = 25 * time.Millisecond
+	// shownOutput is how much of what a process said is shown when a test failed: the end of a long one.
+	shownOutput = 256 << 10
 )
 
 // Process is a running signet.
@@ -62,7 +64,8 @@ func Start(t testing.TB, env []string, args ...string) *Process {
 	t.Cleanup(func() {
 		p.Stop()
 		if t.Failed() {
-			t.Logf("signet %s said:\n%s", strings.Join(args, " "), p.output)
+			said := p.Output()
+			t.Logf("signet %s said at last:\n%s", strings.Join(args, " "), said[max(0, len(said)-shownOutput):])
 		}
 	})
 	return p
