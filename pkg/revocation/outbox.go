@@ -123,11 +123,12 @@ func (r *rounds) restore(ctx context.Context) error {
 	return nil
 }
 
-// drain pushes what no node has pushed yet. Only a look that began now and left nothing vouches for the fast home.
+// drain puts what no node has put yet, and whatever this node has not put itself. Only a look that began now and left
+// nothing vouches for the fast home.
 func (s *Service) drain(ctx context.Context) error {
 	began := s.elapsed()
 	for {
-		entries, err := s.journal.Unpushed(ctx, drainBatch)
+		entries, err := s.journal.Unpushed(ctx, s.carried, drainBatch)
 		if err != nil {
 			return err
 		}
@@ -135,6 +136,7 @@ func (s *Service) drain(ctx context.Context) error {
 			if err := s.put(ctx, entries); err != nil {
 				return err
 			}
+			s.carried = max(s.carried, entries[len(entries)-1].Position)
 		}
 		if len(entries) < drainBatch {
 			s.drained.Store(began)

@@ -3,6 +3,7 @@ package revocation_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -85,9 +86,9 @@ func TestRevokingNodeCutOff(t *testing.T) {
 	if took := time.Since(start); took > time.Second {
 		t.Errorf("the other node refused after %v, want at most 1s", took)
 	}
-	left, err := other.journal.Unpushed(t.Context(), 10)
+	left, err := other.journal.Unpushed(t.Context(), math.MaxInt64, 10)
 	until(t, "the outbox is empty", func() bool {
-		left, err = other.journal.Unpushed(t.Context(), 10)
+		left, err = other.journal.Unpushed(t.Context(), math.MaxInt64, 10)
 		return err == nil && len(left) == 0
 	})
 }

@@ -31,8 +31,9 @@ type Journal interface {
 	RevocationsOf(ctx context.Context, facts signet.TokenFacts) ([]signet.Revocation, error)
 	// LiveRevocations returns all entries that have not expired.
 	LiveRevocations(ctx context.Context, now time.Time) ([]signet.Revocation, error)
-	// Unpushed returns at most limit entries that no node has yet written to Fast, oldest first.
-	Unpushed(ctx context.Context, limit int) ([]signet.Revocation, error)
+	// Unpushed returns at most limit entries, by position, that no node has yet written to Fast, and those of any state
+	// whose position is above after.
+	Unpushed(ctx context.Context, after int64, limit int) ([]signet.Revocation, error)
 	// MarkPushed notes that they are in Fast.
 	MarkPushed(ctx context.Context, positions []int64) error
 	// WriteRevocations writes journal rows with the event, in one transaction that numbers the change (token revocation

@@ -36,6 +36,10 @@ type Service struct {
 	// drained is when the last look at the outbox began that left nothing in it, in nanoseconds since started; negative
 	// before the first one.
 	drained atomic.Int64
+	// carried is the position up to which this node itself has put every entry. That another node has put one says nothing
+	// here: nodes can be cut off from each other with two servers between them that both believe to be the fast home. Run
+	// alone uses it.
+	carried int64
 	// doubted is when the fast home last failed this node, in nanoseconds since started. Only a drain that began after it
 	// restores the trust: else a node that has said "revoked" out of the journal, or that took the token back itself and
 	// could not push it, could say "active" out of a fast home that came back without the entry.

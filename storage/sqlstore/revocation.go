@@ -84,11 +84,16 @@ func (s *Store) LiveRevocations(ctx context.Context, now time.Time) ([]signet.Re
 	return revocations(rows), err
 }
 
-// Unpushed returns at most limit entries that no node has yet written to the fast store, oldest first.
-// Error: CodeUnavailable.
-func (s *Store) Unpushed(ctx context.Context, limit int) ([]signet.Revocation, error) {
+// Unpushed returns at most limit entries, by position, that no node has yet written to the fast store, and those of any
+// state whose position is above after. Error: CodeUnavailable.
+func (s *Store) Unpushed(ctx context.Context, after int64, limit int) ([]signet.Revocation, error) {
+	// Two reads in one statement, each along an index of its own: together under OR they would read the whole journal.
+	part := func(condition string) string {
+		return "SELECT * FROM (SELECT " + revocationColumns + " FROM revocations WHERE " + condition + " ORDER BY position LIMIT ?) AS part"
+	}
 	var rows []revocationRow
-	err := s.all(ctx, &rows, "SELECT "+revocationColumns+" FROM revocations WHERE pushed_at IS NULL ORDER BY position LIMIT ?", limit)
+	err := s.all(ctx, &rows, part("pushed_at IS NULL AND position <= ?")+" UNION ALL "+part("position > ?")+" ORDER BY position LIMIT ?",
+		after, limit, after, limit, limit)
 	return revocations(rows), err
 }
 

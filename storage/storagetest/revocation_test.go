@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"context"
+	"math"
 	"reflect"
 	"testing"
 	"time"
@@ -47,17 +48,32 @@ func TestJournal(t *testing.T) {
 		w.clock.Advance(time.Minute) // only the injected time ends an entry
 		all("", entries[1:])
 
-		unpushed, err := w.Unpushed(t.Context(), 2)
+		unpushed, err := w.Unpushed(t.Context(), math.MaxInt64, 2)
 		want(t, "Unpushed", err, "")
 		if !reflect.DeepEqual(unpushed, entries[:2]) {
 			t.Fatalf("unpushed: %+v", unpushed)
 		}
 		want(t, "MarkPushed", w.MarkPushed(t.Context(), []int64{entries[0].Position, entries[2].Position}), "")
 		want(t, "MarkPushed", w.MarkPushed(t.Context(), nil), "")
-		unpushed, err = w.Unpushed(t.Context(), 100)
+		unpushed, err = w.Unpushed(t.Context(), math.MaxInt64, 100)
 		want(t, "Unpushed", err, "")
 		if len(unpushed) != 4 || unpushed[0].Subject != "g" || unpushed[1].Subject != "c" {
 			t.Fatalf("unpushed: %+v", unpushed)
+		}
+		// A node that has carried nothing itself gets all of them, one that has carried two the third, though it is pushed.
+		for after, wanted := range map[int64][]signet.Revocation{
+			0: entries, entries[1].Position: entries[1:], entries[2].Position: {entries[1], entries[3], entries[4], entries[5]},
+		} {
+			unpushed, err = w.Unpushed(t.Context(), after, 100)
+			want(t, "Unpushed", err, "")
+			if !reflect.DeepEqual(unpushed, wanted) {
+				t.Fatalf("unpushed after %d: %+v", after, unpushed)
+			}
+		}
+		unpushed, err = w.Unpushed(t.Context(), entries[1].Position, 2)
+		want(t, "Unpushed", err, "")
+		if !reflect.DeepEqual(unpushed, entries[1:3]) {
+			t.Fatalf("unpushed, two of them: %+v", unpushed)
 		}
 		bad := []signet.Revocation{{Kind: signet.RevokedToken, Subject: "a\x00"}}
 		want(t, "WriteRevocations", w.WriteRevocations(t.Context(), bad, event(signet.EventTokenRevoked)), signet.CodeInvalidRequest)
