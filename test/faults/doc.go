@@ -8,6 +8,8 @@
 //	          crash_test.go      FLT-13 kill -9, FLT-14 SIGTERM
 //	          redis_test.go      FLT-01 killed and emptied, FLT-02 stopped
 //	          postgres_test.go   FLT-07 stopped, FLT-08 read-only
+//	          history_test.go    a sequential model of a token family, and whether a history agrees with it
+//	          linear_test.go     FLT-20 histories under all of it
 //	          contention_test.go FLT-08 no connection left, FLT-11 a lost deadlock
 //	          start_test.go      FLT-05 evicting Redis, FLT-17 wrong key-encryption key, migration by two at once
 //
