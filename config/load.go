@@ -1,11 +1,10 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"reflect"
-	"slices"
+	"runtime"
 	"strings"
 
 	"github.com/go-viper/mapstructure/v2"
@@ -15,14 +14,6 @@ import (
 	"github.com/knadh/koanf/v2"
 )
 
-// Problems is every fault of a configuration at once.
-type Problems []string
-
-// Error lists the problems, one a line.
-func (p Problems) Error() string {
-	return "the configuration has problems:\n  - " + strings.Join(p, "\n  - ")
-}
-
 // Load reads the YAML file (none when path is "") and puts the environment over it (environ as os.Environ gives it).
 // It refuses unknown keys and invalid values; the error is a Problems that names all of them, without any value of
 // a secret. What only `serve` needs is asked by Serve.
@@ -30,9 +21,10 @@ func Load(path string, environ []string) (*Config, error) {
 	k := koanf.New(".")
 	if path != "" {
 		if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
-			return nil, Problems{fmt.Sprintf("%s: %s", path, err)}
+			return nil, Problems{fileProblem(path, err)}
 		}
 	}
+	problems := append(unknownKeys(k.Keys()), unknownVariables(environ)...)
 	provider := env.Provider(".", env.Opt{
 		Prefix:      Prefix,
 		EnvironFunc: func() []string { return environ },
@@ -47,7 +39,6 @@ func Load(path string, environ []string) (*Config, error) {
 		return nil, Problems{fmt.Sprintf("environment: %s", err)}
 	}
 	cfg := Defaults()
-	problems := unknownKeys(k.Keys())
 	if err := decode(k.Raw(), &cfg); err != nil {
 		problems = append(problems, decodeProblems(err)...)
 	}
@@ -96,33 +87,6 @@ func splitList(from, to reflect.Type, value any) (any, error) {
 	return list, nil
 }
 
-// decodeProblems takes the decoder's error apart. Its texts name the key and the kind of fault.
-func decodeProblems(err error) Problems {
-	var joined interface{ Unwrap() []error }
-	if !errors.As(err, &joined) {
-		return Problems{err.Error()}
-	}
-	var out Problems
-	for _, single := range joined.Unwrap() {
-		out = append(out, decodeProblems(single)...)
-	}
-	return out
-}
-
-// unknownKeys compares with the keys of the struct. A mistyped key must never fall silently back to a default.
-func unknownKeys(keys []string) Problems {
-	known := Keypaths()
-	var out Problems
-	for _, key := range keys {
-		if slices.Contains(known, key) || slices.ContainsFunc(known, func(k string) bool { return strings.HasPrefix(k, key+".") }) {
-			continue
-		}
-		out = append(out, fmt.Sprintf("%s: unknown key (in the environment: %s%s)", key, Prefix,
-			strings.ToUpper(strings.ReplaceAll(key, ".", "__"))))
-	}
-	return out
-}
-
 // Keypaths returns every key of the configuration with dots between the levels, in the order of the struct.
 func Keypaths() []string { return keypaths(reflect.TypeFor[Config](), "") }
 
@@ -159,10 +123,28 @@ func (c *Config) readFiles() Problems {
 		}
 		content, err := os.ReadFile(entry.path)
 		if err != nil {
-			out = append(out, fmt.Sprintf("%s_file: %s", entry.key, err))
+			out = append(out, fileProblem(entry.key+"_file: "+entry.path, err))
 			continue
 		}
 		*entry.into = Secret(strings.TrimSpace(string(content)))
+	}
+	return out
+}
+
+// Warnings are what an operator should mend although the server starts: secrets that everybody on the machine can read.
+func (c *Config) Warnings() []string {
+	if runtime.GOOS == "windows" { // its files have no such mode
+		return nil
+	}
+	var out []string
+	for _, entry := range []struct{ key, path string }{
+		{"postgres.dsn_file", c.Postgres.DSNFile}, {"redis.password_file", c.Redis.PasswordFile}, {"keys.kek_file", c.Keys.KEKFile},
+		{"tls.key_file", c.TLS.KeyFile}, {"mtls.key_file", c.MTLS.KeyFile},
+	} {
+		info, err := os.Stat(entry.path)
+		if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0 {
+			out = append(out, fmt.Sprintf("%s: everybody on this machine can read %s: chmod o-r %[2]s", entry.key, entry.path))
+		}
 	}
 	return out
 }

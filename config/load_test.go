@@ -65,13 +65,17 @@ func TestLoadRefuses(t *testing.T) {
 		{"mtls over http", "mtls:\n  url: http://127.0.0.1:1\n  header_from: [10.0.0.7/32]\n", nil, []string{"mtls.url"}},
 		{"everybody may vouch", "mtls:\n  url: https://m.example\n  header_from: [0.0.0.0/0, '::/0', x]\n", nil,
 			[]string{`"0.0.0.0/0" is too wide`, `"::/0" is too wide`, `"x" is no network`}},
-		{"unknown key", "isuer: https://a.example\n", nil, []string{"isuer: unknown key"}},
-		{"unknown nested key", "redis:\n  adress: [x:1]\n", nil, []string{"redis.adress"}},
-		{"unknown variable", "", []string{"SIGNET_REDIS__ADRS=x:1"}, []string{"SIGNET_REDIS__ADRS"}},
+		{"unknown key", "isuer: https://a.example\n", nil, []string{"isuer: unknown key; did you mean issuer?"}},
+		{"unknown nested key", "redis:\n  adress: [x:1]\n", nil, []string{"redis.adress: unknown key; did you mean redis.addrs?"}},
+		{"unknown variable", "", []string{"SIGNET_REDIS__ADRS=x:1"}, []string{"SIGNET_REDIS__ADRS: unknown variable; did you mean SIGNET_REDIS__ADDRS?"}},
 		{"repeated key", "listen: \":1\"\nlisten: \":2\"\n", nil, []string{"already defined"}},
-		{"duration without unit", "lifetimes:\n  code: 60\n", nil, []string{"lifetimes"}},
+		{"duration without unit", "lifetimes:\n  code: 60\n", nil, []string{`lifetimes.code: must be a duration with its unit, as "15m"`}},
+		{"a text for a number", "redis:\n  db: first\n", nil, []string{"redis.db: must be a whole number"}},
+		{"a text for a switch", "redis:\n  tls: perhaps\n", nil, []string{"redis.tls: must be true or false"}},
+		{"a list for a text", "redis:\n  username: [a]\n", nil, []string{"redis.username: must be one text"}},
 		{"negative duration", "lifetimes:\n  code: -60s\n", nil, []string{"unit"}},
-		{"group as text", "tls: yes\n", nil, []string{"tls"}},
+		{"group as text", "tls: yes\n", nil, []string{"tls: is a group"}},
+		{"no such file", "postgres: {dsn_file: nowhere}\n", nil, []string{"postgres.dsn_file: nowhere: no such file"}},
 		{"issuer http", "issuer: http://login.example.com\n", nil, []string{"issuer: must be https"}},
 		{"issuer with slash", "issuer: https://login.example.com/\n", nil, []string{"issuer: must have no path"}},
 		{"issuer with query", "issuer: https://login.example.com?x\n", nil, []string{"issuer"}},
@@ -180,6 +184,36 @@ func TestSecretsRedactThemselves(t *testing.T) {
 	_, err = Load("", []string{"SIGNET_KEYS__KEK=a=hunter2"})
 	if err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("the error shows the key: %v", err)
+	}
+}
+
+// TestConfigurationErrorsRepeatNoSecret: YAML takes a password that begins with * or ! for an anchor or a tag, and the
+// parser names it in its complaint.
+func TestConfigurationErrorsRepeatNoSecret(t *testing.T) {
+	t.Parallel()
+	for _, yaml := range []string{"password: *hunter2", "password: !!int hunter2", "password: [hunter2]", "password: {a: hunter2}", "password: {hunter2",
+		"db: hunter2", "tls: hunter2", "password: \"hunter2\"x"} {
+		_, err := Load(write(t, "signet.yaml", "redis:\n  "+yaml+"\n"), nil)
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: the error repeats it, or there is none: %v", yaml, err)
+		}
+	}
+}
+
+// TestWarnings: a key-encryption key that everybody can read protects nothing.
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	open, closed := write(t, "kek", kek("a", 'x')), write(t, "dsn", "postgres://x")
+	if err := os.Chmod(open, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := Load("", []string{"SIGNET_KEYS__KEK_FILE=" + open, "SIGNET_POSTGRES__DSN_FILE=" + closed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	warnings := cfg.Warnings()
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "keys.kek_file: ") || !strings.Contains(warnings[0], "chmod o-r "+open) {
+		t.Errorf("warnings %q", warnings)
 	}
 }
 

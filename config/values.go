@@ -38,7 +38,7 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // Duration is a setting written as "15m" or "720h". A bare number is refused: nobody could say which unit it has.
 type Duration struct{ time.Duration }
 
-var errDuration = errors.New(`write a duration with its unit, as "15m" or "720h"`)
+var errDuration = errors.New(`must be a duration with its unit, as "15m" or "720h"`)
 
 // UnmarshalText reads the form of time.ParseDuration.
 func (d *Duration) UnmarshalText(text []byte) error {

@@ -30,7 +30,7 @@ func (a *app) accountCommand() *cobra.Command {
 
 func (a *app) accountCreate(r *register) *cobra.Command {
 	var id, name, kind, owner, instance string
-	cmd := &cobra.Command{Use: "create", Short: "Register an account", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "create", Short: "Register an account", Args: arguments,
 		Example: "  signet account create --name 'Corner Shop' --owner alice\n  signet account create --name Alice --type individual --owner alice",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withAPI(cmd.Context(), func(c *api) error {
@@ -62,7 +62,7 @@ func (a *app) accountCreate(r *register) *cobra.Command {
 
 func (a *app) accountSettings(r *register) *cobra.Command {
 	var from, name string
-	cmd := &cobra.Command{Use: "settings ACCOUNT", Short: "Replace the settings for payment intents, or the name", Args: cobra.ExactArgs(1),
+	cmd := &cobra.Command{Use: "settings ACCOUNT", Short: "Replace the settings for payment intents, or the name", Args: arguments,
 		Example: `  echo '{"single_use": true, "supported_payment_methods": []}' | signet account settings ACCOUNT --from -`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var settings body
@@ -105,7 +105,7 @@ func (a *app) accountSettings(r *register) *cobra.Command {
 func (a *app) intentKey(r *register) *cobra.Command {
 	var key keyFlags
 	var overlap time.Duration
-	cmd := &cobra.Command{Use: "intent-key ACCOUNT", Short: "Add an HS256 key for payment intents; the one of before verifies on for a while", Args: cobra.ExactArgs(1),
+	cmd := &cobra.Command{Use: "intent-key ACCOUNT", Short: "Add an HS256 key for payment intents; the one of before verifies on for a while", Args: arguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			b := body{}
 			overlapIn(cmd, b, overlap)
@@ -138,13 +138,13 @@ func members(account string, r *register) *register {
 func (a *app) memberCommand(r *register) *cobra.Command {
 	var role string
 	var accepted bool
-	list := &cobra.Command{Use: "list ACCOUNT", Short: "List the members", Args: cobra.ExactArgs(1),
+	list := &cobra.Command{Use: "list ACCOUNT", Short: "List the members", Args: arguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withAPI(cmd.Context(), func(c *api) error {
 				return a.showWhole(cmd.Context(), c, members(args[0], r), "signet account member set "+visible(args[0])+" USER --role ROLE")
 			})
 		}}
-	set := &cobra.Command{Use: "set ACCOUNT USER", Short: "Make a user a member, or give a member another role", Args: cobra.ExactArgs(2),
+	set := &cobra.Command{Use: "set ACCOUNT USER", Short: "Make a user a member, or give a member another role", Args: arguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withAPI(cmd.Context(), func(c *api) error {
 				sub, err := findUser(cmd, c, args[1])
@@ -158,7 +158,7 @@ func (a *app) memberCommand(r *register) *cobra.Command {
 		}}
 	set.Flags().StringVar(&role, "role", "", "role in this account, as account-owner")
 	set.Flags().BoolVar(&accepted, "accepted", false, "counts at once, without the user's own acceptance")
-	remove := &cobra.Command{Use: "remove ACCOUNT USER", Short: "Take a user out of an account", Args: cobra.ExactArgs(2),
+	remove := &cobra.Command{Use: "remove ACCOUNT USER", Short: "Take a user out of an account", Args: arguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withAPI(cmd.Context(), func(c *api) error {
 				sub, err := findUser(cmd, c, args[1])

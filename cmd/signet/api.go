@@ -91,6 +91,9 @@ func (e *silence) Unwrap() error { return signet.Unavailable(e.cause) }
 func (e *apiError) exitCode() int {
 	switch e.Status {
 	case http.StatusNotFound:
+		if e.Title == "" {
+			return exitUsage // no admin API there
+		}
 		return exitNotFound
 	case http.StatusConflict, http.StatusPreconditionFailed:
 		return exitConflict

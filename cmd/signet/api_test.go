@@ -32,7 +32,7 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 		{"public address", answering(func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusNotFound)
 			_, _ = io.WriteString(w, "<!doctype html>")
-		}), exitNotFound, "admin.listen"},
+		}), exitUsage, "admin.listen"},
 		{"a record that is not there", answering(func(w http.ResponseWriter, r *http.Request) {
 			web.WriteProblem(w, r, http.StatusNotFound, "Not found", "There is no such record.")
 		}), exitNotFound, "no such record"},

@@ -65,7 +65,7 @@ func apiKeyLines() []line {
 
 func (a *app) apiKeyCreate() *cobra.Command {
 	var f apiKeyFlags
-	return f.add(&cobra.Command{Use: "create", Short: "Make an API key; it is shown once", Args: cobra.NoArgs,
+	return f.add(&cobra.Command{Use: "create", Short: "Make an API key; it is shown once", Args: arguments,
 		Example: "  signet apikey create --account ACCOUNT --name 'Till 1' --role merchant-terminal",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			b, err := f.body()
@@ -82,7 +82,7 @@ func (a *app) apiKeyCreate() *cobra.Command {
 func (a *app) apiKeyImport() *cobra.Command {
 	var f apiKeyFlags
 	var file string
-	cmd := f.add(&cobra.Command{Use: "import", Short: "Take a key of an old system over, so that who holds it changes nothing", Args: cobra.NoArgs,
+	cmd := f.add(&cobra.Command{Use: "import", Short: "Take a key of an old system over, so that who holds it changes nothing", Args: arguments,
 		Example: "  signet apikey import --account ACCOUNT --name 'Old till' --role merchant-terminal --secret-file FILE",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			b, err := f.body()
@@ -103,7 +103,7 @@ func (a *app) apiKeyImport() *cobra.Command {
 
 func (a *app) apiKeyList() *cobra.Command {
 	var account string
-	return ofAccount(&cobra.Command{Use: "list", Short: "List the API keys of an account", Args: cobra.NoArgs,
+	return ofAccount(&cobra.Command{Use: "list", Short: "List the API keys of an account", Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := needAccount(account); err != nil {
 				return err
@@ -116,7 +116,7 @@ func (a *app) apiKeyList() *cobra.Command {
 
 func (a *app) apiKeyAct(act, short string, enabled bool) *cobra.Command {
 	var account string
-	return ofAccount(&cobra.Command{Use: act + " NAME", Short: short, Args: cobra.ExactArgs(1),
+	return ofAccount(&cobra.Command{Use: act + " NAME", Short: short, Args: arguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := needAccount(account); err != nil {
 				return err

@@ -2,7 +2,6 @@ package main
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -30,7 +29,8 @@ func (a *app) billerCommand() *cobra.Command {
 		a.billerCreate(r), a.recordList(r, "List all billers", "signet biller show BILLER"),
 		a.recordShow(r, "Show one biller", "signet biller rotate-key %[1]s, or signet biller disable %[1]s"),
 		a.recordUpdate(r, "Change members of a biller", `  echo '{"token_lifetime": 600, "payer_repeats_until": null}' | signet biller update BILLER --from -`, nil),
-		a.billerRotate(r), a.billerEndKey(r))
+		a.rotateKeyCommand(r, "HMAC key", "hmac_key", "Add a second HMAC key; both verify", billerLines()),
+		a.endKeyCommand(r, "End one HMAC key now, with the tokens that it proved"))
 	cmd.AddCommand(a.recordActs(r, "Disable a biller and take back what was issued for it", "Let a disabled biller act again")...)
 	a.targetFlags(cmd)
 	return cmd
@@ -56,18 +56,14 @@ func (a *app) billerCreate(r *register) *cobra.Command {
 	var more []string
 	var invoices bool
 	var key keyFlags
-	cmd := &cobra.Command{Use: "create", Short: "Register a biller; an HMAC key that signet makes is shown once", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "create", Short: "Register a biller; an HMAC key that signet makes is shown once", Args: arguments,
 		Example: "  signet biller create --name 'City Water' --resource-server invoices\n" +
 			"  signet biller create --name 'Old City' --id GUID --resource-server invoices --scheme v1 --invoice-exchange --key-file key.txt --encoding hex\n" +
 			"  signet biller create --from biller.json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			b := body{}
-			if from != "" {
-				given, err := a.bodyFrom(from)
-				if err != nil {
-					return err
-				}
-				b = given
+			b, err := a.bodyFrom(from)
+			if err != nil {
+				return err
 			}
 			b.put("id", id)
 			b.put("name", name)
@@ -103,46 +99,4 @@ func (a *app) billerCreate(r *register) *cobra.Command {
 
 func billerLines() []line {
 	return []line{{member: "id", word: "biller"}, {member: "kid", word: "kid"}, {member: "hmac_key", word: "hmac_key (hex)", once: true}}
-}
-
-func (a *app) billerRotate(r *register) *cobra.Command {
-	var key keyFlags
-	var overlap time.Duration
-	cmd := &cobra.Command{Use: "rotate-key BILLER", Short: "Add a second HMAC key; both verify", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			b := body{}
-			overlapIn(cmd, b, overlap)
-			if err := a.keyIn(b, "hmac_key", &key); err != nil {
-				return err
-			}
-			return a.withAPI(cmd.Context(), func(c *api) error {
-				return a.make(cmd.Context(), c, http.MethodPost, r.at(args[0], "keys"), b, billerLines(), func(fields) string {
-					return "change the biller over, then signet biller end-key " + args[0] + " KID (signet biller show lists the keys)"
-				})
-			})
-		}}
-	key.add(cmd, "HMAC key")
-	cmd.Flags().DurationVar(&overlap, "overlap", 0, "end the older key after so long; without it both stay")
-	return cmd
-}
-
-func (a *app) billerEndKey(r *register) *cobra.Command {
-	return a.endKeyCommand(r, "BILLER", "End one HMAC key now, with the tokens that it proved")
-}
-
-// endKeyCommand ends one key of a record.
-func (a *app) endKeyCommand(r *register, arg, short string) *cobra.Command {
-	return &cobra.Command{Use: "end-key " + arg + " KID", Short: short, Args: cobra.ExactArgs(2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withAPI(cmd.Context(), func(c *api) error {
-				if err := c.call(cmd.Context(), http.MethodDelete, r.at(args[0], "keys", args[1]), 0, nil, nil); err != nil {
-					return err
-				}
-				if err := a.print(map[string]string{"kid": args[1]}, func() { a.say("%s: ended", visible(args[1])) }); err != nil {
-					return err
-				}
-				a.next("signet %s show %s", r.group, visible(args[0]))
-				return nil
-			})
-		}}
 }

@@ -4,9 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,18 +25,19 @@ type clientRecord struct {
 }
 
 func (a *app) clientCommand() *cobra.Command {
+	r := clients()
 	cmd := group("client", "Register and look after OAuth clients",
-		a.clientCreate(), a.clientList(), a.clientShow(), a.clientUpdate(),
-		a.clientAct("disable", "Disable a client and take back what it was issued", "signet client enable %s (takes it in again)"),
-		a.clientAct("enable", "Let a disabled client act again", "signet client show %s"),
-		a.clientSecret(), a.clientActivate(), a.clientEvidence(), a.clientRefuseKey())
+		a.clientCreate(), a.recordList(r, "List all clients", "signet client show CLIENT_ID"),
+		a.recordShow(r, "Show one client", "signet client update %[1]s, or signet client disable %[1]s"),
+		a.clientUpdate(r), a.clientSecret(r), a.clientActivate(), a.clientEvidence(), a.clientRefuseKey(r))
+	cmd.AddCommand(a.recordActs(r, "Disable a client and take back what it was issued", "Let a disabled client act again")...)
 	a.targetFlags(cmd)
 	return cmd
 }
 
 func (a *app) clientCreate() *cobra.Command {
 	var f clientFlags
-	cmd := &cobra.Command{Use: "create", Short: "Register a client; its secret is shown once", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "create", Short: "Register a client; its secret is shown once", Args: arguments,
 		Example: "  signet client create --name Shop --redirect-uri https://shop.example/callback --scope 'openid profile email'\n" +
 			"  signet client create --name App --public --type native --redirect-uri com.example.app:/callback --scope openid\n" +
 			"  signet client create --name Job --grant client_credentials --scope orders:read --audience https://api.example\n" +
@@ -91,31 +90,11 @@ func (a *app) showCreated(raw json.RawMessage) error {
 	return nil
 }
 
-func (a *app) clientList() *cobra.Command {
-	return &cobra.Command{Use: "list", Short: "List all clients", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withAPI(cmd.Context(), func(c *api) error {
-				records, rows := []json.RawMessage{}, [][]string{}
-				err := c.all(cmd.Context(), "/clients", "clients", func(raw json.RawMessage) error {
-					var r clientRecord
-					if err := json.Unmarshal(raw, &r); err != nil {
-						return err
-					}
-					records = append(records, raw)
-					rows = append(rows, []string{r.ClientID, r.ClientName, string(r.TokenEndpointAuthMethod), strings.Join(r.GrantTypes, " "), state(r.Disabled)})
-					return nil
-				})
-				if err != nil {
-					return err
-				}
-				if err := a.print(map[string]any{"clients": records}, func() {
-					a.table([]string{"CLIENT_ID", "NAME", "AUTHENTICATION", "GRANTS", "STATE"}, rows)
-				}); err != nil {
-					return err
-				}
-				a.next("signet client show CLIENT_ID")
-				return nil
-			})
+func clients() *register {
+	return &register{group: "client", path: "/clients", member: "clients", arg: "CLIENT_ID",
+		header: []string{"CLIENT_ID", "NAME", "AUTHENTICATION", "GRANTS", "STATE"},
+		row: func(f fields) []string {
+			return []string{f.text("client_id"), f.text("client_name"), f.text("token_endpoint_auth_method"), f.text("grant_types"), state(f.yes("disabled"))}
 		}}
 }
 
@@ -124,23 +103,6 @@ func state(disabled bool) string {
 		return "disabled"
 	}
 	return "live"
-}
-
-func (a *app) clientShow() *cobra.Command {
-	return &cobra.Command{Use: "show CLIENT_ID", Short: "Show one client", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withAPI(cmd.Context(), func(c *api) error {
-				var raw json.RawMessage
-				if err := c.call(cmd.Context(), http.MethodGet, "/clients/"+url.PathEscape(args[0]), 0, nil, &raw); err != nil {
-					return err
-				}
-				if err := a.showRecord(raw); err != nil {
-					return err
-				}
-				a.next("signet client rotate-secret %[1]s, or signet client disable %[1]s", visible(args[0]))
-				return nil
-			})
-		}}
 }
 
 // showRecord prints a record: as it came for programs, indented and made visible for people.
@@ -152,31 +114,14 @@ func (a *app) showRecord(raw json.RawMessage) error {
 	return a.print(raw, func() { a.say("%s", visible(string(indented))) })
 }
 
-func (a *app) clientAct(act, short, next string) *cobra.Command {
-	return &cobra.Command{Use: act + " CLIENT_ID", Short: short, Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withAPI(cmd.Context(), func(c *api) error {
-				var raw json.RawMessage
-				if err := c.call(cmd.Context(), http.MethodPost, "/clients/"+url.PathEscape(args[0])+"/"+act, 0, nil, &raw); err != nil {
-					return err
-				}
-				if err := a.print(raw, func() { a.say("%s: %sd", visible(args[0]), act) }); err != nil {
-					return err
-				}
-				a.next(next, visible(args[0]))
-				return nil
-			})
-		}}
-}
-
-func (a *app) clientSecret() *cobra.Command {
+func (a *app) clientSecret(r *register) *cobra.Command {
 	var overlap time.Duration
-	cmd := &cobra.Command{Use: "rotate-secret CLIENT_ID", Short: "Make a new secret; the one of before lives on for a while", Args: cobra.ExactArgs(1),
+	cmd := &cobra.Command{Use: "rotate-secret CLIENT_ID", Short: "Make a new secret; the one of before lives on for a while", Args: arguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withAPI(cmd.Context(), func(c *api) error {
 				var raw json.RawMessage
 				body := map[string]int64{"overlap": int64(overlap / time.Second)}
-				if err := c.call(cmd.Context(), http.MethodPost, "/clients/"+url.PathEscape(args[0])+"/secrets", 0, body, &raw); err != nil {
+				if err := c.call(cmd.Context(), http.MethodPost, r.at(args[0], "secrets"), 0, body, &raw); err != nil {
 					return err
 				}
 				return a.showCreated(raw)

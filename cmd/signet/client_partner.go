@@ -67,7 +67,7 @@ func nextOf(c *clientRecord) string {
 
 func (a *app) clientActivate() *cobra.Command {
 	var evidence, override string
-	cmd := &cobra.Command{Use: "activate CLIENT_ID", Short: "Let a partner into production", Args: cobra.ExactArgs(1),
+	cmd := &cobra.Command{Use: "activate CLIENT_ID", Short: "Let a partner into production", Args: arguments,
 		Long: "Lets a partner with environment production get tokens: by CAT's evidence that it was served there\n" +
 			"(signet client evidence, on the CAT deployment), or by your own word, which is kept with its reason.",
 		Example: "  signet client activate 7c9e… --evidence evidence.jwt\n  signet client activate 7c9e… --override 'moved from the old service, contract 4711'",
@@ -101,7 +101,7 @@ func (a *app) clientActivate() *cobra.Command {
 }
 
 func (a *app) clientEvidence() *cobra.Command {
-	return &cobra.Command{Use: "evidence CLIENT_ID", Short: "Write CAT's evidence that a partner was served here", Args: cobra.ExactArgs(1),
+	return &cobra.Command{Use: "evidence CLIENT_ID", Short: "Write CAT's evidence that a partner was served here", Args: arguments,
 		Long:    "Runs against the CAT deployment. Writes a signed statement that the partner got a token there in the last 30 days;\nproduction believes it for 90 days after that token.",
 		Example: "  signet client evidence 7c9e… > evidence.jwt",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -124,11 +124,11 @@ func (a *app) clientEvidence() *cobra.Command {
 		}}
 }
 
-func (a *app) clientRefuseKey() *cobra.Command {
-	return &cobra.Command{Use: "refuse-kid CLIENT_ID KID", Short: "Refuse one key of a client from now on, whoever hosts it", Args: cobra.ExactArgs(2),
+func (a *app) clientRefuseKey(r *register) *cobra.Command {
+	return &cobra.Command{Use: "refuse-kid CLIENT_ID KID", Short: "Refuse one key of a client from now on, whoever hosts it", Args: arguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withAPI(cmd.Context(), func(c *api) error {
-				raw, err := c.replace(cmd.Context(), "/clients/"+url.PathEscape(args[0]), func(record fields) error {
+				raw, err := c.replace(cmd.Context(), r.at(args[0]), func(record fields) error {
 					var refused []string
 					if text, ok := record["jwks_refused_kids"]; ok {
 						if err := json.Unmarshal(text, &refused); err != nil {

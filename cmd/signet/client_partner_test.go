@@ -191,7 +191,7 @@ func TestPartnerCommands(t *testing.T) {
 		says string
 	}{
 		{"a private key", []string{"--partner", "--certificate-file", private}, exitUsage, "private key"},
-		{"no such file", []string{"--partner", "--certificate-file", "/nowhere.pem"}, exitFailure, "nowhere"},
+		{"no such file", []string{"--partner", "--certificate-file", "/nowhere.pem"}, exitUsage, "nowhere"},
 		{"self-signed in CAT", []string{"--partner", "--environment", "cat", "--certificate-file", certificate, "--certificate-file", both}, exitUsage, "self-signed"},
 		{"self-signed elsewhere", []string{"--partner", "--certificate-file", certificate, "--certificate-file", both}, exitOK, "warning: the signing certificate is self-signed"},
 		{"by address", []string{"--partner", "--jwks-uri", "https://bank.example/jwks.json", "--network", "192.0.2.0/24"}, exitOK, "client_id"},

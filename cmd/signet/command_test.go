@@ -52,7 +52,7 @@ func TestCommandsOverTheAPI(t *testing.T) {
 		{"admin key without name", "", []string{"admin", "key", "create"}, exitUsage, "name"},
 		{"admin keys", "", []string{"admin", "key", "list"}, exitOK, "Night shift"},
 		{"end no admin key", "", []string{"admin", "key", "disable", "nobody"}, exitNotFound, ""},
-		{"no such command", "", []string{"clint"}, exitUsage, "unknown command"},
+		{"no such command", "", []string{"clint"}, exitUsage, "did you mean client?"},
 		{"group alone", "", []string{"client"}, exitUsage, "choose a command"},
 	} {
 		code, out, errs := command(t, d.env, step.stdin, step.args...)

@@ -39,7 +39,7 @@ type devFlags struct {
 
 func (a *app) devCommand() *cobra.Command {
 	var f devFlags
-	cmd := &cobra.Command{Use: "dev", Short: "Run everything on this machine: seeded, on SQLite, with a demo", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "dev", Short: "Run everything on this machine: seeded, on SQLite, with a demo", Args: arguments,
 		Long: "Runs the whole server on this machine alone: SQLite instead of PostgreSQL and Redis, clients and users\n" +
 			"made at start, every secret new. Nothing is left behind unless --data names a folder.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -75,7 +75,7 @@ func (f *devFlags) check(environ []string) error {
 	}
 	for _, addr := range []string{f.listen, f.admin, f.ops} {
 		if addr != "" && !config.Loopback(addr) {
-			return usage("signet dev listens on loopback only, as 127.0.0.1:8080")
+			return usage("%s: signet dev listens on loopback only, as --listen 127.0.0.1:8080", addr)
 		}
 	}
 	if f.jwksMaxAge < time.Second || f.jwksMaxAge > 15*time.Minute {
@@ -122,10 +122,7 @@ func (a *app) dev(ctx context.Context, f *devFlags) (err error) {
 	var listen net.ListenConfig
 	public, err := listen.Listen(ctx, "tcp", f.listen)
 	if err != nil {
-		if errors.Is(err, syscall.EADDRINUSE) {
-			return fmt.Errorf("%s is taken: choose another with --listen (port 0 takes a free one)", f.listen)
-		}
-		return err
+		return listenError("--listen (port 0 takes a free one)", f.listen, err)
 	}
 	defer public.Close()
 	issuer := devIssuer(f.listen, public.Addr(), f.tls)

@@ -309,7 +309,7 @@ func TestDevRefuses(t *testing.T) {
 		{"configuration file", nil, []string{"--config", "signet.yaml"}, "unknown flag"},
 		{"every interface", nil, []string{"--listen", ":8080"}, "loopback"},
 		{"admin beyond loopback", nil, []string{"--admin-listen", "0.0.0.0:8081"}, "loopback"},
-		{"argument", nil, []string{"x"}, "unknown command"},
+		{"argument", nil, []string{"x"}, "what is \"x\"?"},
 		{"max age", nil, []string{"--jwks-max-age", "1h"}, "jwks-max-age"},
 	} {
 		code, _, errs := command(t, tc.env, "", append([]string{"dev"}, tc.args...)...)

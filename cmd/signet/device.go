@@ -24,7 +24,7 @@ func (a *app) deviceCommand() *cobra.Command {
 
 func (a *app) deviceCreate() *cobra.Command {
 	var account, dcn, id, name, file string
-	cmd := ofAccount(&cobra.Command{Use: "create", Short: "Register a device; a password that signet makes is shown once", Args: cobra.NoArgs,
+	cmd := ofAccount(&cobra.Command{Use: "create", Short: "Register a device; a password that signet makes is shown once", Args: arguments,
 		Example: "  signet device create --account ACCOUNT --dcn 1 --name 'Till 1'",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := needAccount(account); err != nil {
@@ -51,7 +51,7 @@ func (a *app) deviceCreate() *cobra.Command {
 
 func (a *app) deviceList() *cobra.Command {
 	var account string
-	return ofAccount(&cobra.Command{Use: "list", Short: "List the devices of an account", Args: cobra.NoArgs,
+	return ofAccount(&cobra.Command{Use: "list", Short: "List the devices of an account", Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := needAccount(account); err != nil {
 				return err
@@ -64,7 +64,7 @@ func (a *app) deviceList() *cobra.Command {
 
 func (a *app) deviceAct(act, short string) *cobra.Command {
 	var account string
-	return ofAccount(&cobra.Command{Use: act + " DCN ID", Short: short, Args: cobra.ExactArgs(2),
+	return ofAccount(&cobra.Command{Use: act + " DCN ID", Short: short, Args: arguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := needAccount(account); err != nil {
 				return err

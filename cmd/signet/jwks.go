@@ -23,7 +23,7 @@ func (a *app) jwksCommand() *cobra.Command {
 
 func (a *app) jwksFromPEM() *cobra.Command {
 	var sig, enc, alg string
-	cmd := &cobra.Command{Use: "from-pem", Short: "Make a public key set of PEM certificates or keys", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "from-pem", Short: "Make a public key set of PEM certificates or keys", Args: arguments,
 		Long: "Writes the public key set (JWKS) of one key for signing and one for encryption, as partners send it.\n\n" +
 			"A file may hold a certificate, a public key or a private key; of a private key only the public half is\n" +
 			"written. Each kid is a UUID worked out of the key: the same key has the same kid wherever this runs.",

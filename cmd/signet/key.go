@@ -17,7 +17,7 @@ func (a *app) keyCommand() *cobra.Command {
 }
 
 func (a *app) keyList() *cobra.Command {
-	return &cobra.Command{Use: "list", Short: "List the keys with their states", Args: cobra.NoArgs,
+	return &cobra.Command{Use: "list", Short: "List the keys with their states", Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withAPI(cmd.Context(), func(c *api) error {
 				var raw json.RawMessage
@@ -54,7 +54,7 @@ func (a *app) keyList() *cobra.Command {
 
 func (a *app) keyRotate() *cobra.Command {
 	var alg string
-	cmd := &cobra.Command{Use: "rotate", Short: "Make a successor for the signing keys (all algorithms, or --alg)", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "rotate", Short: "Make a successor for the signing keys (all algorithms, or --alg)", Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			body := map[string]string{}
 			if alg != "" {
@@ -83,7 +83,7 @@ func (a *app) keyRotate() *cobra.Command {
 }
 
 func (a *app) keyRevoke() *cobra.Command {
-	return &cobra.Command{Use: "revoke KID", Short: "Emergency: nothing that this key signed is accepted any more", Args: cobra.ExactArgs(1),
+	return &cobra.Command{Use: "revoke KID", Short: "Emergency: nothing that this key signed is accepted any more", Args: arguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withAPI(cmd.Context(), func(c *api) error {
 				if err := c.call(cmd.Context(), http.MethodPost, "/keys/"+url.PathEscape(args[0])+"/revoke", 0, nil, nil); err != nil {
@@ -101,7 +101,7 @@ func (a *app) keyRevoke() *cobra.Command {
 }
 
 func (a *app) keyRewrap() *cobra.Command {
-	return &cobra.Command{Use: "rewrap", Short: "Seal every key anew under the current key-encryption key", Args: cobra.NoArgs,
+	return &cobra.Command{Use: "rewrap", Short: "Seal every key anew under the current key-encryption key", Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withAPI(cmd.Context(), func(c *api) error {
 				var raw json.RawMessage
@@ -112,10 +112,20 @@ func (a *app) keyRewrap() *cobra.Command {
 				if err := json.Unmarshal(raw, &done); err != nil {
 					return err
 				}
-				if err := a.print(raw, func() { a.say("%d keys sealed anew", done.Rewrapped) }); err != nil {
+				if err := a.print(raw, func() {
+					if done.Rewrapped == 0 {
+						a.say("0 keys sealed anew: every key stands under the current key-encryption key already.")
+						return
+					}
+					a.say("%d keys sealed anew", done.Rewrapped)
+				}); err != nil {
 					return err
 				}
-				a.next("remove the old key-encryption key from keys.kek_file on every node, then restart them one by one")
+				if done.Rewrapped == 0 {
+					a.next("to change it, put another first in keys.kek_file on every node, restart them one by one, then signet key rewrap")
+				} else {
+					a.next("remove the old key-encryption key from keys.kek_file on every node, then restart them one by one")
+				}
 				return nil
 			})
 		}}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"syscall"
@@ -64,12 +65,15 @@ func (a *app) run(ctx context.Context, args []string) int {
 		code = exitUsage
 	}
 	if a.json {
-		line, _ := json.Marshal(map[string]any{"error": err.Error(), "exit_code": code})
+		line, _ := json.Marshal(map[string]any{"error": words(err), "exit_code": code})
 		fmt.Fprintf(a.err, "%s\n", line)
-	} else {
-		fmt.Fprintf(a.err, "signet: %s\n", visible(err.Error()))
+		return code
 	}
-	if problems := (config.Problems)(nil); errors.As(err, &problems) && a.config == "" && !a.json {
+	fmt.Fprintf(a.err, "signet: %s\n", visible(words(err)))
+	if hint := a.hint(called, err); hint != "" {
+		fmt.Fprintf(a.err, "\n%s\n", hint)
+	}
+	if problems := (config.Problems)(nil); errors.As(err, &problems) && a.config == "" {
 		fmt.Fprintf(a.err, "\nNo --config FILE was given. docs/operating.md is the way to a first one, config/example.yaml shows every setting.\n")
 	}
 	if code == exitUsage && !a.started {
@@ -85,12 +89,13 @@ func (a *app) root() *cobra.Command {
 		Long:          "signet is an OAuth 2.0 and OpenID Connect server.\n\nTry it on this machine:  signet dev",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          arguments,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRun: func(*cobra.Command, []string) {
 			a.started = true
 		},
 	}
+	root.SetFlagErrorFunc(flagError)
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "write JSON for programs")
 	root.AddCommand(a.serveCommand(), a.devCommand(), a.seedCommand(), a.migrateCommand(), a.adminCommand(), a.clientCommand(),
@@ -101,9 +106,9 @@ func (a *app) root() *cobra.Command {
 
 // group is a command that only holds others.
 func group(use, short string, children ...*cobra.Command) *cobra.Command {
-	cmd := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: use, Short: short, Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usage("choose a command: signet %s --help", cmd.Name())
+			return usage("choose a command: %s --help", cmd.CommandPath())
 		}}
 	cmd.AddCommand(children...)
 	return cmd
@@ -120,9 +125,11 @@ func usage(format string, args ...any) error { return &usageError{fmt.Sprintf(fo
 func exitCode(err error) int {
 	var wrong *usageError
 	var problems config.Problems
+	var setup *setupError
+	var file *fs.PathError
 	var answer *apiError
 	switch {
-	case errors.As(err, &wrong), errors.As(err, &problems):
+	case errors.As(err, &wrong), errors.As(err, &problems), errors.As(err, &setup), errors.As(err, &file):
 		return exitUsage
 	case errors.As(err, &answer):
 		return answer.exitCode()

@@ -11,22 +11,22 @@ import (
 )
 
 func (a *app) migrateCommand() *cobra.Command {
-	up := &cobra.Command{Use: "up", Short: "Bring the schema to this version of signet", Args: cobra.NoArgs,
+	up := &cobra.Command{Use: "up", Short: "Bring the schema to this version of signet", Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withSchema(cmd, func(store *sqlstore.Store) error {
 				if err := store.Migrate(cmd.Context()); err != nil {
-					return err
+					return databaseError(err)
 				}
 				if err := a.printMigrations(cmd, store); err != nil {
 					return err
 				}
-				a.next("signet admin init --config %s (once, for the first admin key)", a.config)
+				a.next("signet admin init (once, for the first admin key)")
 				return nil
 			})
 		}}
-	status := &cobra.Command{Use: "status", Short: "Say which migrations have run", Args: cobra.NoArgs,
+	status := &cobra.Command{Use: "status", Short: "Say which migrations have run", Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withSchema(cmd, func(store *sqlstore.Store) error { return a.printMigrations(cmd, store) })
+			return a.withSchema(cmd, func(store *sqlstore.Store) error { return databaseError(a.printMigrations(cmd, store)) })
 		}}
 	cmd := group("migrate", "Look after the database schema", up, status)
 	cmd.PersistentFlags().StringVar(&a.config, "config", "", "configuration file (environment over it)")
@@ -43,7 +43,7 @@ func (a *app) withSchema(cmd *cobra.Command, fn func(*sqlstore.Store) error) err
 	}
 	store, err := sqlstore.Open(cmd.Context(), postgresOptions(cfg, a.logger(cfg.Log), time.Now))
 	if err != nil {
-		return err
+		return databaseError(err)
 	}
 	defer store.Close()
 	return fn(store)
@@ -76,7 +76,9 @@ func (a *app) printMigrations(cmd *cobra.Command, store *sqlstore.Store) error {
 		return err
 	}
 	if pending > 0 {
-		a.next("signet migrate up --config %s", a.config)
+		a.next("signet migrate up")
+	} else if cmd.Name() == "status" {
+		a.next("signet serve")
 	}
 	return nil
 }

@@ -99,14 +99,14 @@ func certifiedOpening(cfg *config.Config) (opening, error) {
 // show is in its record, and a caller without any hears so from the endpoint. No authorities are named in the question,
 // or clients with self-signed certificates would send none.
 func mutualTLS(cfg *config.Config) (*tls.Config, error) {
-	certFile, keyFile := cfg.MTLS.CertFile, cfg.MTLS.KeyFile
+	group, certFile, keyFile := "mtls", cfg.MTLS.CertFile, cfg.MTLS.KeyFile
 	if certFile == "" {
-		certFile, keyFile = cfg.TLS.CertFile, cfg.TLS.KeyFile
+		group, certFile, keyFile = "tls", cfg.TLS.CertFile, cfg.TLS.KeyFile
 	}
 	if certFile == "" {
 		return nil, errors.New("mtls: cert_file and key_file are needed")
 	}
-	policy, err := serverTLS(certFile, keyFile)
+	policy, err := serverTLS(group, certFile, keyFile)
 	if err != nil {
 		return nil, err
 	}

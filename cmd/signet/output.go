@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"text/tabwriter"
 	"unicode"
@@ -24,11 +25,48 @@ func (a *app) say(format string, args ...any) {
 	fmt.Fprintf(a.out, format+"\n", args...)
 }
 
-// next prints the next step; for people only.
+// next prints the next step, for people only: its commands go where this one went.
 func (a *app) next(format string, args ...any) {
+	a.step("%s", a.aimed(fmt.Sprintf(format, args...)))
+}
+
+// step prints a next step as it stands.
+func (a *app) step(format string, args ...any) {
 	if !a.json {
 		fmt.Fprintf(a.out, "\nNext: "+format+"\n", args...)
 	}
+}
+
+// aimable are the commands that take the flags of a target, in a text.
+var aimable = regexp.MustCompile(`\bsignet (serve|migrate|admin|client|user|key|biller|resource-server|account|apikey|device|pin-application)\b`)
+
+// aimed adds to the commands in a text the flags that this one was given for its target: without them they would go to
+// another server, or nowhere.
+func (a *app) aimed(text string) string {
+	flags := ""
+	switch {
+	case a.config != "":
+		flags = " --config " + shellWord(a.config)
+	case a.server != "":
+		flags = " --server " + shellWord(a.server)
+		if a.keyFile != "" {
+			flags += " --admin-key-file " + shellWord(a.keyFile)
+		}
+		if a.caFile != "" {
+			flags += " --ca-file " + shellWord(a.caFile)
+		}
+	}
+	return aimable.ReplaceAllStringFunc(text, func(command string) string { return command + flags })
+}
+
+var plainWords = regexp.MustCompile(`^[A-Za-z0-9_./:@%+=,-]+$`)
+
+// shellWord quotes what a shell would take apart.
+func shellWord(text string) string {
+	if plainWords.MatchString(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 // table writes rows in columns. Cells come from records that others wrote: they are made visible first.

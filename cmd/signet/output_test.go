@@ -38,7 +38,9 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{usage("x"), exitUsage},
 		{config.Problems{"x"}, exitUsage},
-		{&apiError{Status: 404}, exitNotFound},
+		{&apiError{Status: 404, Title: "Not found"}, exitNotFound},
+		{&apiError{Status: 404}, exitUsage}, // the address of something else
+		{&setupError{text: "x", cause: signet.ErrUnavailable}, exitUsage},
 		{&apiError{Status: 409}, exitConflict},
 		{&apiError{Status: 412}, exitConflict},
 		{&apiError{Status: 400}, exitUsage},

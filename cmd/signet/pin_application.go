@@ -2,7 +2,6 @@ package main
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -21,7 +20,8 @@ func (a *app) pinApplicationCommand() *cobra.Command {
 		a.pinCreate(r), a.recordList(r, "List all PIN applications", "signet pin-application show ID"),
 		a.recordShow(r, "Show one PIN application", "signet pin-application rotate-key %[1]s, or signet pin-application disable %[1]s"),
 		a.recordUpdate(r, "Change members of an application", `  echo '{"allowed_networks": ["192.0.2.0/24"]}' | signet pin-application update ID --from -`, nil),
-		a.pinRotate(r), a.endKeyCommand(r, "ID", "End one AES key now"), a.pinSet(r))
+		a.rotateKeyCommand(r, "AES key", "key", "Add a second AES key; both decrypt", pinLines()),
+		a.endKeyCommand(r, "End one AES key now"), a.pinSet(r))
 	cmd.AddCommand(a.recordActs(r, "Disable an application and take back what it was issued", "Let a disabled application log in again")...)
 	a.targetFlags(cmd)
 	return cmd
@@ -36,17 +36,13 @@ func (a *app) pinCreate(r *register) *cobra.Command {
 	var from, id, username, mode, pinFile, fixedIV, ends string
 	var networks []string
 	var key keyFlags
-	cmd := &cobra.Command{Use: "create", Short: "Register an application; a PIN and a key that signet makes are shown once", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "create", Short: "Register an application; a PIN and a key that signet makes are shown once", Args: arguments,
 		Example: "  signet pin-application create --username lending\n" +
 			"  signet pin-application create --username lending --mode aes-256-cbc --mode-ends 2027-01-31T00:00:00Z --pin-file pin.txt --key-file key.txt --encoding hex",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			b := body{}
-			if from != "" {
-				given, err := a.bodyFrom(from)
-				if err != nil {
-					return err
-				}
-				b = given
+			b, err := a.bodyFrom(from)
+			if err != nil {
+				return err
 			}
 			for member, value := range map[string]string{"id": id, "username": username, "mode": mode, "fixed_iv": fixedIV, "mode_ends": ends} {
 				b.put(member, value)
@@ -79,30 +75,9 @@ func (a *app) pinCreate(r *register) *cobra.Command {
 	return cmd
 }
 
-func (a *app) pinRotate(r *register) *cobra.Command {
-	var key keyFlags
-	var overlap time.Duration
-	cmd := &cobra.Command{Use: "rotate-key ID", Short: "Add a second AES key; both decrypt", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			b := body{}
-			overlapIn(cmd, b, overlap)
-			if err := a.keyIn(b, "key", &key); err != nil {
-				return err
-			}
-			return a.withAPI(cmd.Context(), func(c *api) error {
-				return a.make(cmd.Context(), c, http.MethodPost, r.at(args[0], "keys"), b, pinLines(), func(fields) string {
-					return "change the application over, then signet pin-application end-key " + args[0] + " KID"
-				})
-			})
-		}}
-	key.add(cmd, "AES key")
-	cmd.Flags().DurationVar(&overlap, "overlap", 0, "end the older key after so long; without it both stay")
-	return cmd
-}
-
 func (a *app) pinSet(r *register) *cobra.Command {
 	var file string
-	cmd := &cobra.Command{Use: "set-pin ID", Short: "Set another PIN and end what was issued under the one of before", Args: cobra.ExactArgs(1),
+	cmd := &cobra.Command{Use: "set-pin ID", Short: "Set another PIN and end what was issued under the one of before", Args: arguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			b := body{}
 			if err := a.secretFrom(b, "pin", file); err != nil {

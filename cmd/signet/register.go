@@ -83,7 +83,7 @@ func (r *register) at(id string, more ...string) string {
 
 // list follows the pages.
 func (a *app) recordList(r *register, short, next string) *cobra.Command {
-	return &cobra.Command{Use: "list", Short: short, Args: cobra.NoArgs,
+	return &cobra.Command{Use: "list", Short: short, Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withAPI(cmd.Context(), func(c *api) error { return a.showList(cmd.Context(), c, r, next) })
 		}}
@@ -134,26 +134,29 @@ func (a *app) printList(r *register, records []json.RawMessage, rows [][]string,
 }
 
 func (a *app) recordShow(r *register, short, next string) *cobra.Command {
-	return &cobra.Command{Use: "show " + r.arg, Short: short, Args: cobra.ExactArgs(1),
+	return &cobra.Command{Use: "show " + r.arg, Short: short, Args: arguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withAPI(cmd.Context(), func(c *api) error {
-				var raw json.RawMessage
-				if err := c.call(cmd.Context(), http.MethodGet, r.at(args[0]), 0, nil, &raw); err != nil {
-					return err
-				}
-				if err := a.showRecord(raw); err != nil {
-					return err
-				}
-				a.next(next, visible(args[0]))
-				return nil
-			})
+			return a.withAPI(cmd.Context(), func(c *api) error { return a.get(cmd.Context(), c, r.at(args[0]), next, args[0]) })
 		}}
+}
+
+// get shows one record; next may name it.
+func (a *app) get(ctx context.Context, c *api, path, next, name string) error {
+	var raw json.RawMessage
+	if err := c.call(ctx, http.MethodGet, path, 0, nil, &raw); err != nil {
+		return err
+	}
+	if err := a.showRecord(raw); err != nil {
+		return err
+	}
+	a.next(next, visible(name))
+	return nil
 }
 
 // recordActs are disable and enable.
 func (a *app) recordActs(r *register, disable, enable string) []*cobra.Command {
 	act := func(name, short, next string) *cobra.Command {
-		return &cobra.Command{Use: name + " " + r.arg, Short: short, Args: cobra.ExactArgs(1),
+		return &cobra.Command{Use: name + " " + r.arg, Short: short, Args: arguments,
 			RunE: func(cmd *cobra.Command, args []string) error {
 				return a.withAPI(cmd.Context(), func(c *api) error {
 					return a.act(cmd.Context(), c, r.at(args[0], name), args[0]+": "+name+"d", fmt.Sprintf(next, visible(args[0])))
@@ -202,7 +205,7 @@ func (a *app) make(ctx context.Context, c *api, method, path string, body any, l
 			}
 		}
 		if once {
-			a.say("\nWhat signet made is shown this once.")
+			a.say("\nThe secret is shown this once; nobody can read it here again.")
 		}
 	}); err != nil {
 		return err
@@ -211,8 +214,11 @@ func (a *app) make(ctx context.Context, c *api, method, path string, body any, l
 	return nil
 }
 
-// bodyFrom reads a JSON object for --from; its members go on as they were written.
+// bodyFrom reads a JSON object for --from, "" for none given; its members go on as they were written.
 func (a *app) bodyFrom(path string) (body, error) {
+	if path == "" {
+		return body{}, nil
+	}
 	content, err := readInput(path, a.in)
 	if err != nil {
 		return nil, err
@@ -255,7 +261,7 @@ func (a *app) secretFrom(b body, member, path string) error {
 	if path == "" {
 		return nil
 	}
-	secret, err := a.readPassword(path)
+	secret, err := a.readSecret(strings.ReplaceAll(member, "_", " "), path)
 	if err != nil {
 		return err
 	}
@@ -291,4 +297,43 @@ func (c *api) replace(ctx context.Context, path string, change func(fields) erro
 	var out json.RawMessage
 	err = c.call(ctx, http.MethodPut, path, head.Version, record, &out)
 	return out, err
+}
+
+// rotateKeyCommand adds a second key to a record: both prove until one ends.
+func (a *app) rotateKeyCommand(r *register, what, member, short string, lines []line) *cobra.Command {
+	var key keyFlags
+	var overlap time.Duration
+	cmd := &cobra.Command{Use: "rotate-key " + r.arg, Short: short, Args: arguments,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			b := body{}
+			overlapIn(cmd, b, overlap)
+			if err := a.keyIn(b, member, &key); err != nil {
+				return err
+			}
+			return a.withAPI(cmd.Context(), func(c *api) error {
+				return a.make(cmd.Context(), c, http.MethodPost, r.at(args[0], "keys"), b, lines, func(fields) string {
+					return fmt.Sprintf("change the caller over, then signet %[1]s end-key %[2]s KID (signet %[1]s show %[2]s names the keys)", r.group, args[0])
+				})
+			})
+		}}
+	key.add(cmd, what)
+	cmd.Flags().DurationVar(&overlap, "overlap", 0, "end the older key after so long; without it both stay")
+	return cmd
+}
+
+// endKeyCommand ends one key of a record.
+func (a *app) endKeyCommand(r *register, short string) *cobra.Command {
+	return &cobra.Command{Use: "end-key " + r.arg + " KID", Short: short, Args: arguments,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withAPI(cmd.Context(), func(c *api) error {
+				if err := c.call(cmd.Context(), http.MethodDelete, r.at(args[0], "keys", args[1]), 0, nil, nil); err != nil {
+					return err
+				}
+				if err := a.print(map[string]string{"kid": args[1]}, func() { a.say("%s: ended", visible(args[1])) }); err != nil {
+					return err
+				}
+				a.next("signet %s show %s", r.group, visible(args[0]))
+				return nil
+			})
+		}}
 }

@@ -40,18 +40,14 @@ func anotherKey(patch body) {
 func (a *app) resourceServerCreate(r *register) *cobra.Command {
 	var from, id, name, audience, pemFile, jwkFile, privateFile, alg, enc, scope string
 	var generate bool
-	cmd := &cobra.Command{Use: "create", Short: "Register a resource server with its public key", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "create", Short: "Register a resource server with its public key", Args: arguments,
 		Example: "  signet resource-server create --id payments --name Payments --audience https://payments.example --pem-file payments.pem\n" +
 			"  signet resource-server create --id invoices --name 'Invoice API' --audience https://signet.example/api/v1 --generate\n" +
 			"  signet resource-server create --id invoices --name 'Invoice API' --audience https://signet.example/api/v1 --private-key-file shared.pem",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			b := body{}
-			if from != "" {
-				given, err := a.bodyFrom(from)
-				if err != nil {
-					return err
-				}
-				b = given
+			b, err := a.bodyFrom(from)
+			if err != nil {
+				return err
 			}
 			for member, value := range map[string]string{"id": id, "name": name, "audience": audience, "alg": alg, "enc": enc, "scope": scope} {
 				b.put(member, value)

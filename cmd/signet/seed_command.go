@@ -13,7 +13,7 @@ import (
 // seedCommand fills a deployment with what signet dev has, so that the same calls can be tried on PostgreSQL and Redis.
 func (a *app) seedCommand() *cobra.Command {
 	var data string
-	cmd := &cobra.Command{Use: "seed", Short: "Put the demo's clients, users and records into a deployment on loopback", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "seed", Short: "Put the demo's clients, users and records into a deployment on loopback", Args: arguments,
 		Long: "Put the clients, users, billers, accounts and applications of signet dev into the stores of a configuration, to try\n" +
 			"or test signet serve. The card with every secret, and the private keys, are written to --data.\n" +
 			"Only for an issuer on loopback: these are records for everybody to play with.",
@@ -41,7 +41,7 @@ func (a *app) seedCommand() *cobra.Command {
 					return err
 				}
 				err := a.print(map[string]string{"card": h.cardFile()}, func() { a.say("The card with every secret: %s", h.cardFile()) })
-				a.next("signet serve --config %s", a.config)
+				a.next("signet serve")
 				return err
 			})
 		}}

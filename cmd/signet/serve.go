@@ -35,7 +35,7 @@ const (
 )
 
 func (a *app) serveCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "serve", Short: "Run the server: PostgreSQL and Redis, TLS or behind a proxy", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "serve", Short: "Run the server: PostgreSQL and Redis, TLS or behind a proxy", Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := config.Load(a.config, a.environ)
 			if err != nil {
@@ -59,19 +59,22 @@ func (a *app) serve(ctx context.Context, cfg *config.Config) error {
 	if a.env("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
+	for _, warning := range cfg.Warnings() {
+		log.Warn(warning)
+	}
 	d, err := production(cfg, log, time.Now)
 	if err != nil {
-		return err
+		return wrongSetup(err)
 	}
 	var secure *tls.Config
 	if cfg.TLS.CertFile != "" {
-		if secure, err = serverTLS(cfg.TLS.CertFile, cfg.TLS.KeyFile); err != nil {
-			return err
+		if secure, err = serverTLS("tls", cfg.TLS.CertFile, cfg.TLS.KeyFile); err != nil {
+			return wrongSetup(err)
 		}
 	}
 	certified, err := certifiedOpening(cfg)
 	if err != nil {
-		return err
+		return wrongSetup(err)
 	}
 	n, err := wire(ctx, d)
 	if err != nil {
@@ -165,7 +168,7 @@ func (a *app) withStores(ctx context.Context, fn func(*node) error) error {
 	cfg.Redis.Addrs = nil
 	d, err := production(cfg, quiet(a.err), time.Now)
 	if err != nil {
-		return err
+		return wrongSetup(err)
 	}
 	n, err := wire(ctx, d)
 	if err != nil {
@@ -204,7 +207,7 @@ func open(ctx context.Context, log *slog.Logger, openings []opening) (_ []*door,
 		var config net.ListenConfig
 		listener, err := config.Listen(ctx, "tcp", o.address)
 		if err != nil {
-			return nil, fmt.Errorf("%s listener: %w", o.name, err)
+			return nil, listenError(o.name+" listener", o.address, err)
 		}
 		doors = append(doors, newDoor(o, listener, log))
 	}

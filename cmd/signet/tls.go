@@ -5,17 +5,34 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 )
 
-// serverTLS reads the certificate and sets the policy of the public listener: at least TLS 1.2, and of 1.2 exactly
-// ECDHE with AES-GCM or ChaCha20-Poly1305, in the twins that the certificate's key can sign for (RFC 9325 §4.2).
-func serverTLS(certFile, keyFile string) (*tls.Config, error) {
-	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+// serverTLS reads the certificate of a group of settings (tls, mtls) and sets the policy of its listener: at least TLS 1.2,
+// and of 1.2 exactly ECDHE with AES-GCM or ChaCha20-Poly1305, in the twins that the certificate's key can sign for
+// (RFC 9325 §4.2).
+func serverTLS(group, certFile, keyFile string) (*tls.Config, error) {
+	certificate, err := os.ReadFile(certFile)
 	if err != nil {
-		return nil, fmt.Errorf("tls: %w", err)
+		return nil, fmt.Errorf("%s.cert_file: %w", group, err)
+	}
+	key, err := os.ReadFile(keyFile)
+	if err != nil {
+		return nil, fmt.Errorf("%s.key_file: %w", group, err)
+	}
+	if block, _ := pem.Decode(certificate); block == nil {
+		return nil, fmt.Errorf("%s.cert_file: %s holds no PEM certificate", group, certFile)
+	}
+	if block, _ := pem.Decode(key); block == nil {
+		return nil, fmt.Errorf("%s.key_file: %s holds no PEM key", group, keyFile)
+	}
+	pair, err := tls.X509KeyPair(certificate, key)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %s and %s do not go together: %s", group, certFile, keyFile, strings.TrimPrefix(err.Error(), "tls: "))
 	}
 	return pairTLS(pair)
 }

@@ -19,7 +19,7 @@ type apiKeyTrial struct {
 
 func (a *app) tryAPIKey() *cobra.Command {
 	var f apiKeyTrial
-	cmd := &cobra.Command{Use: "apikey", Short: "Call with an API key, ask for a permission, and turn the key into a JWT (document 001)", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "apikey", Short: "Call with an API key, ask for a permission, and turn the key into a JWT (document 001)", Args: arguments,
 		Example: "  signet try apikey --card card.json --name 'Till 1'\n  signet try apikey --server https://signet.example --key-file key.txt --account ACCOUNT --resource https://service.example",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.flow(&f.target, func(t *trial) error { return a.runAPIKey(cmd.Context(), t, &f) }, "signet try partner --help")

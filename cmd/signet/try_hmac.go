@@ -107,7 +107,7 @@ func (a *app) tryHMAC() *cobra.Command {
 	var f identityFlags
 	var invoice, captured string
 	var find bool
-	cmd := &cobra.Command{Use: "hmac", Short: "Exchange a signed invoice link (document 000), or find the scheme of a captured request", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "hmac", Short: "Exchange a signed invoice link (document 000), or find the scheme of a captured request", Args: arguments,
 		Example: "  signet try hmac --card card.json\n" +
 			"  signet try hmac --server https://signet.example --biller GUID --invoice GUID --scheme v1 --key-file key.txt\n" +
 			"  signet try hmac --find --captured request.json --key-file key.txt",
@@ -139,7 +139,7 @@ func (a *app) tryHMAC() *cobra.Command {
 func (a *app) tryPayer() *cobra.Command {
 	var f identityFlags
 	var user, timestamp string
-	cmd := &cobra.Command{Use: "payer", Short: "Exchange a signed payer identity (document 000)", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "payer", Short: "Exchange a signed payer identity (document 000)", Args: arguments,
 		Example: "  signet try payer --card card.json\n  signet try payer --card card.json --grant --scheme v2",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.flow(&f.target, func(t *trial) error {
@@ -260,7 +260,7 @@ func (a *app) findScheme(capturedFile, keyFile string) error {
 	for name, value := range sent {
 		folded[strings.ToLower(name)] = value // the old stack did not mind letter case
 	}
-	key, err := a.readPassword(keyFile)
+	key, err := a.readSecret("key", keyFile)
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ type intentTrial struct {
 
 func (a *app) tryIntent() *cobra.Command {
 	var f intentTrial
-	cmd := &cobra.Command{Use: "intent", Short: "Make and validate a payment intent (document 002)", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "intent", Short: "Make and validate a payment intent (document 002)", Args: arguments,
 		Example: "  signet try intent --card card.json\n  signet try intent --card card.json --form basic --audience EditWalletPage --subject W-7\n" +
 			"  signet try intent --server https://signet.example --dcn 1 --device GUID --password-file FILE",
 		RunE: func(cmd *cobra.Command, _ []string) error {

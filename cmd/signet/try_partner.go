@@ -27,7 +27,7 @@ const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 func (a *app) tryPartner() *cobra.Command {
 	var f partnerTrial
-	cmd := &cobra.Command{Use: "partner", Short: "Get a token with a signed assertion (document 004), or explain what is wrong with one", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "partner", Short: "Get a token with a signed assertion (document 004), or explain what is wrong with one", Args: arguments,
 		Example: "  signet try partner --card card.json\n" +
 			"  signet try partner --server https://signet.example --client-id UUID --key-file key.pem --kid KID\n",
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -25,7 +25,7 @@ type pinFlags struct {
 
 func (a *app) tryPIN() *cobra.Command {
 	var f pinFlags
-	cmd := &cobra.Command{Use: "pin", Short: "Log an application in with an encrypted PIN (document 003)", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "pin", Short: "Log an application in with an encrypted PIN (document 003)", Args: arguments,
 		Example: "  signet try pin --card card.json\n  signet try pin --card card.json --username lending-legacy --refresh\n" +
 			"  signet try pin --server https://signet.example --username lending --mode pin-v2 --pin-file pin.txt --key-file key.txt",
 		RunE: func(cmd *cobra.Command, _ []string) error {

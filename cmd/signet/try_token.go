@@ -172,7 +172,7 @@ func (s *step) bytesOf(name string, value []byte) *step {
 // secretArg reads a secret from a file, or returns the card's.
 func (a *app) secretArg(path, fromCard, flag string) (string, error) {
 	if path != "" {
-		return a.readPassword(path)
+		return a.readSecret(strings.TrimSuffix(flag, "-file"), path)
 	}
 	if fromCard == "" {
 		return "", usage("--%s is needed (a file, - for stdin), or --card FILE of signet dev", flag)

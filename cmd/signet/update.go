@@ -41,13 +41,9 @@ func (a *app) update(cmd *cobra.Command, c *api, path string, patch body, next s
 
 // patchFrom is --from with the flags over it. Nothing to change is a wrong call.
 func (a *app) patchFrom(from string, cmd *cobra.Command, flags map[string]any) (body, error) {
-	patch := body{}
-	if from != "" {
-		given, err := a.bodyFrom(from)
-		if err != nil {
-			return nil, err
-		}
-		patch = given
+	patch, err := a.bodyFrom(from)
+	if err != nil {
+		return nil, err
 	}
 	for flag, value := range flags {
 		if cmd.Flags().Changed(flag) {
@@ -63,7 +59,7 @@ func (a *app) patchFrom(from string, cmd *cobra.Command, flags map[string]any) (
 // recordUpdate changes members of a record of a register by --from alone: what they have is more than flags can say.
 func (a *app) recordUpdate(r *register, short, example string, complete func(body)) *cobra.Command {
 	var from string
-	cmd := &cobra.Command{Use: "update " + r.arg, Short: short + "; the others stay", Args: cobra.ExactArgs(1), Example: example,
+	cmd := &cobra.Command{Use: "update " + r.arg, Short: short + "; the others stay", Args: arguments, Example: example,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			patch, err := a.patchFrom(from, cmd, nil)
 			if err != nil {
@@ -89,14 +85,26 @@ func memberOf(flag string) string {
 		flag = "allowed-networks"
 	case "certificate-file":
 		flag = "certificates"
+	case "grant":
+		flag = "grant-types"
+	case "auth-method":
+		flag = "token-endpoint-auth-method"
+	case "auth-alg":
+		flag = "token-endpoint-auth-signing-alg"
+	case "type":
+		flag = "application-type"
+	case "jwks-file":
+		flag = "jwks"
+	case "resource-server":
+		flag = "default-resource-server"
 	}
 	return strings.ReplaceAll(flag, "-", "_")
 }
 
-func (a *app) clientUpdate() *cobra.Command {
+func (a *app) clientUpdate(r *register) *cobra.Command {
 	var from, name, scope string
 	var redirects, logouts, origins, audiences, networks, certificates []string
-	cmd := &cobra.Command{Use: "update CLIENT_ID", Short: "Change members of a client; the others stay", Args: cobra.ExactArgs(1),
+	cmd := &cobra.Command{Use: "update CLIENT_ID", Short: "Change members of a client; the others stay", Args: arguments,
 		Example: "  signet client update shop --scope 'openid email'\n" + `  echo '{"access_token_lifetime": 600, "logo_uri": null}' | signet client update shop --from -`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text, err := readCertificates(certificates, a.in)
@@ -109,8 +117,7 @@ func (a *app) clientUpdate() *cobra.Command {
 				return err
 			}
 			return a.withAPI(cmd.Context(), func(c *api) error {
-				clients := &register{path: "/clients"}
-				return a.update(cmd, c, clients.at(args[0]), patch, "signet client show "+visible(args[0]))
+				return a.update(cmd, c, r.at(args[0]), patch, "signet client show "+visible(args[0]))
 			})
 		}}
 	flags := cmd.Flags()
@@ -129,7 +136,7 @@ func (a *app) clientUpdate() *cobra.Command {
 func (a *app) userUpdate() *cobra.Command {
 	var from, username string
 	var p signet.Profile
-	cmd := &cobra.Command{Use: "update USERNAME|SUB", Short: "Change members of a user; the others stay", Args: cobra.ExactArgs(1),
+	cmd := &cobra.Command{Use: "update USERNAME|SUB", Short: "Change members of a user; the others stay", Args: arguments,
 		Example: "  signet user update alice --email alice@example.org --email-verified\n" + `  echo '{"phone_number": null}' | signet user update alice --from -`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			patch, err := a.patchFrom(from, cmd, map[string]any{"username": username, "name": p.Name, "given-name": p.GivenName,
@@ -149,12 +156,6 @@ func (a *app) userUpdate() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&from, "from", "", "file with the members to change as a JSON object, null to remove, - for stdin")
 	flags.StringVar(&username, "username", "", "login name")
-	flags.StringVar(&p.Name, "name", "", "full name")
-	flags.StringVar(&p.GivenName, "given-name", "", "given name")
-	flags.StringVar(&p.FamilyName, "family-name", "", "family name")
-	flags.StringVar(&p.Email, "email", "", "e-mail address")
-	flags.BoolVar(&p.EmailVerified, "email-verified", false, "the address was proven")
-	flags.StringVar(&p.PhoneNumber, "phone-number", "", "phone number in E.164 form")
-	flags.BoolVar(&p.PhoneNumberVerified, "phone-number-verified", false, "the number was proven")
+	profileFlags(cmd, &p)
 	return cmd
 }

@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"regexp"
 	"strings"
 
@@ -24,7 +26,7 @@ type userRecord struct {
 
 func (a *app) userCommand() *cobra.Command {
 	cmd := group("user", "Register and look after people",
-		a.userCreate(), a.userList(), a.userUpdate(),
+		a.userCreate(), a.recordList(users(), "List all users", "signet user show USERNAME"), a.userShow(), a.userUpdate(),
 		a.userAct("disable", "Disable a user and end every session and token"),
 		a.userAct("enable", "Let a disabled user log in again"),
 		a.userPassword())
@@ -35,7 +37,7 @@ func (a *app) userCommand() *cobra.Command {
 func (a *app) userCreate() *cobra.Command {
 	var username, from, passwordFile string
 	var p signet.Profile
-	cmd := &cobra.Command{Use: "create", Short: "Register a user", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "create", Short: "Register a user", Args: arguments,
 		Example: "  signet user create --username alice --email alice@example.com --name 'Alice Example' --password-file -\n" +
 			"  signet user create --from user.json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -50,7 +52,7 @@ func (a *app) userCreate() *cobra.Command {
 				}
 			} else {
 				if username == "" {
-					return usage("--username is needed")
+					return usage("--username is needed, as in: signet user create --username alice --email alice@example.com")
 				}
 				encoded, err := json.Marshal(p)
 				if err != nil {
@@ -62,7 +64,7 @@ func (a *app) userCreate() *cobra.Command {
 				body["username"] = username
 			}
 			if passwordFile != "" {
-				password, err := a.readPassword(passwordFile)
+				password, err := a.readSecret("password", passwordFile)
 				if err != nil {
 					return err
 				}
@@ -90,6 +92,15 @@ func (a *app) userCreate() *cobra.Command {
 		}}
 	flags := cmd.Flags()
 	flags.StringVar(&username, "username", "", "login name")
+	profileFlags(cmd, &p)
+	flags.StringVar(&from, "from", "", "file with the user as JSON (standard claims), - for stdin")
+	flags.StringVar(&passwordFile, "password-file", "", "file that holds the password, - for stdin")
+	return cmd
+}
+
+// profileFlags are the standard claims that people set most; --from takes all of them.
+func profileFlags(cmd *cobra.Command, p *signet.Profile) {
+	flags := cmd.Flags()
 	flags.StringVar(&p.Name, "name", "", "full name")
 	flags.StringVar(&p.GivenName, "given-name", "", "given name")
 	flags.StringVar(&p.FamilyName, "family-name", "", "family name")
@@ -97,80 +108,72 @@ func (a *app) userCreate() *cobra.Command {
 	flags.BoolVar(&p.EmailVerified, "email-verified", false, "the address was proven")
 	flags.StringVar(&p.PhoneNumber, "phone-number", "", "phone number in E.164 form")
 	flags.BoolVar(&p.PhoneNumberVerified, "phone-number-verified", false, "the number was proven")
-	flags.StringVar(&from, "from", "", "file with the user as JSON (standard claims), - for stdin")
-	flags.StringVar(&passwordFile, "password-file", "", "file that holds the password, - for stdin")
-	return cmd
 }
 
-// readPassword takes one line from a file or standard input. There is no flag for the password itself: the arguments
-// of a process can be read by everyone on the machine.
-func (a *app) readPassword(path string) (string, error) {
+// readSecret takes one line from a file or standard input; what says which secret it is. There is no flag for the secret
+// itself: the arguments of a process can be read by everyone on the machine.
+func (a *app) readSecret(what, path string) (string, error) {
+	if terminal, ok := a.in.(*os.File); ok && path == "-" {
+		if info, err := terminal.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+			fmt.Fprintf(a.err, "Type the %s, then Enter and Ctrl-D:\n", what)
+		}
+	}
 	content, err := readInput(path, a.in)
 	if err != nil {
 		return "", err
 	}
-	password := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
-	if password == "" || strings.ContainsAny(password, "\r\n") {
-		return "", usage("the password must be one line")
+	secret := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
+	switch {
+	case secret == "" && path == "-":
+		return "", usage("no %s came by standard input: pipe it in, or name a file", what)
+	case secret == "":
+		return "", usage("%s holds no %s", path, what)
+	case strings.ContainsAny(secret, "\r\n"):
+		return "", usage("the %s must be one line", what)
 	}
-	return password, nil
+	return secret, nil
 }
 
-func (a *app) userList() *cobra.Command {
-	return &cobra.Command{Use: "list", Short: "List all users", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withAPI(cmd.Context(), func(c *api) error {
-				records, rows := []json.RawMessage{}, [][]string{}
-				err := c.all(cmd.Context(), "/users", "users", func(raw json.RawMessage) error {
-					var r userRecord
-					if err := json.Unmarshal(raw, &r); err != nil {
-						return err
-					}
-					records = append(records, raw)
-					rows = append(rows, []string{r.Sub, r.Username, r.Name, r.Email, state(r.Disabled)})
-					return nil
-				})
-				if err != nil {
-					return err
-				}
-				if err := a.print(map[string]any{"users": records}, func() {
-					a.table([]string{"SUB", "USERNAME", "NAME", "E-MAIL", "STATE"}, rows)
-				}); err != nil {
-					return err
-				}
-				a.next("signet user set-password USERNAME --password-file FILE")
-				return nil
-			})
+func users() *register {
+	return &register{group: "user", path: "/users", member: "users", arg: "USERNAME|SUB",
+		header: []string{"SUB", "USERNAME", "NAME", "E-MAIL", "STATE"},
+		row: func(f fields) []string {
+			return []string{f.text("sub"), f.text("username"), f.text("name"), f.text("email"), state(f.yes("disabled"))}
 		}}
 }
 
-func (a *app) userAct(act, short string) *cobra.Command {
-	return &cobra.Command{Use: act + " USERNAME|SUB", Short: short, Args: cobra.ExactArgs(1),
+func (a *app) userShow() *cobra.Command {
+	return &cobra.Command{Use: "show USERNAME|SUB", Short: "Show one user", Args: arguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withAPI(cmd.Context(), func(c *api) error {
 				sub, err := findUser(cmd, c, args[0])
 				if err != nil {
 					return err
 				}
-				var raw json.RawMessage
-				if err := c.call(cmd.Context(), http.MethodPost, "/users/"+sub+"/"+act, 0, nil, &raw); err != nil {
+				return a.get(cmd.Context(), c, "/users/"+sub, "signet user update %[1]s, or signet user disable %[1]s", args[0])
+			})
+		}}
+}
+
+func (a *app) userAct(act, short string) *cobra.Command {
+	return &cobra.Command{Use: act + " USERNAME|SUB", Short: short, Args: arguments,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withAPI(cmd.Context(), func(c *api) error {
+				sub, err := findUser(cmd, c, args[0])
+				if err != nil {
 					return err
 				}
-				if err := a.print(raw, func() { a.say("%s: %sd", visible(args[0]), act) }); err != nil {
-					return err
-				}
-				a.next("signet user list")
-				return nil
+				return a.act(cmd.Context(), c, "/users/"+sub+"/"+act, args[0]+": "+act+"d", "signet user show "+visible(args[0]))
 			})
 		}}
 }
 
 func (a *app) userPassword() *cobra.Command {
 	var passwordFile string
-	cmd := &cobra.Command{Use: "set-password USERNAME|SUB", Short: "Set a password and end every session and token", Args: cobra.ExactArgs(1),
+	cmd := &cobra.Command{Use: "set-password USERNAME|SUB", Short: "Set a password and end every session and token", Args: arguments,
 		Example: "  signet user set-password alice --password-file FILE\n  generate | signet user set-password alice",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			password, err := a.readPassword(passwordFile)
+			password, err := a.readSecret("password", passwordFile)
 			if err != nil {
 				return err
 			}
@@ -205,7 +208,7 @@ func findUser(cmd *cobra.Command, c *api, name string) (string, error) {
 		return "", err
 	}
 	if len(found.Users) != 1 {
-		return "", signet.NewError(signet.CodeNotFound, "there is no user of that name", "user_unknown")
+		return "", signet.NewError(signet.CodeNotFound, "no user has that login name, and not exactly one that e-mail address: signet user list shows all", "user_unknown")
 	}
 	return found.Users[0].Sub, nil
 }

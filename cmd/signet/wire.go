@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -129,15 +128,15 @@ func (n *node) stores(ctx context.Context, d *deployment) (_ *foundation, err er
 	}
 	d.sql.OnRevoked, d.sql.OnTraffic = push.Push, traffic.count
 	if n.store, err = sqlstore.Open(ctx, d.sql); err != nil {
-		return nil, fmt.Errorf("database: %w", err)
+		return nil, d.storeError(err)
 	}
 	if err = n.store.Migrate(ctx); err != nil {
-		return nil, fmt.Errorf("database schema: %w", err)
+		return nil, d.storeError(err)
 	}
 	homes := &shortLived{marks: n.store.Marks(), attempts: n.store.Attempts()}
 	if d.redis != nil {
 		if n.redis, err = redisstore.Open(ctx, *d.redis); err != nil {
-			return nil, fmt.Errorf("redis: %w", err)
+			return nil, redisError(err)
 		}
 		homes.attempts, homes.fast = n.redis.Attempts(), n.redis.Revocations()
 		if !d.sqlMarks {
@@ -152,7 +151,7 @@ func (n *node) stores(ctx context.Context, d *deployment) (_ *foundation, err er
 		return nil, err
 	}
 	if err = ring.Start(ctx); err != nil {
-		return nil, fmt.Errorf("keys: %w", err)
+		return nil, d.keysError(err)
 	}
 	n.store.OnChange(reloadOn(ring, "keys", d.log))
 

@@ -1,13 +1,14 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/signet-auth/signet/pkg/signet"
-	"github.com/signet-auth/signet/pkg/web"
 )
 
 // roleOwner is the role of whom an account must never be without.
@@ -59,13 +60,30 @@ func viewAccount(a *signet.Account) accountView {
 		a.UpdatedAt, a.UpdatedBy, a.Version}
 }
 
-func writeAccount(c *call, status int, account *signet.Account) {
-	c.w.Header().Set("ETag", etag(account.Version))
-	web.WriteJSON(c.w, status, viewAccount(account))
+func (a *Admin) accounts() *record[signet.Account] {
+	return &record[signet.Account]{
+		noun: "account",
+		find: func(c *call) (*signet.Account, error) {
+			id, err := named(c, "account", guids)
+			if err != nil {
+				return nil, err
+			}
+			return a.o.Contracts.Accounts.Account(c.ctx(), id)
+		},
+		version: func(account *signet.Account) int64 { return account.Version },
+		view:    func(account *signet.Account) any { return viewAccount(account) },
+		event: func(c *call, kind signet.EventKind, account *signet.Account) signet.Event {
+			return a.event(c, kind, accountTarget(account.ID))
+		},
+		disable: func(ctx context.Context, account *signet.Account, disabled bool, event signet.Event) error {
+			return a.o.Contracts.Accounts.SetAccountDisabled(ctx, account.ID, disabled, event)
+		},
+		disabled: signet.EventAccountDisabled, enabled: signet.EventAccountEnabled,
+	}
 }
 
 func (a *Admin) listAccounts(c *call) error {
-	return writePage(a, c, "accounts", "accounts", a.o.Contracts.Accounts.ListAccounts,
+	return writePage(a, c, "accounts", a.o.Contracts.Accounts.ListAccounts,
 		func(account *signet.Account) (accountView, string) { return viewAccount(account), account.ID })
 }
 
@@ -89,8 +107,8 @@ func (a *Admin) createAccount(c *call) error {
 	j.need(in.Type == signet.AccountOrg || in.Type == signet.AccountIndividual, "type", "must be org or individual")
 	j.need(in.Type != signet.AccountIndividual || in.Owner != "", "owner", "is needed for an individual's account")
 	j.account(in.Name, &in.Settings)
-	if len(j) > 0 {
-		return badRequest("account", "%s.", strings.Join(j, "; "))
+	if err := j.refuse("account"); err != nil {
+		return err
 	}
 	now := a.o.Now()
 	account := &signet.Account{ID: in.ID, Name: in.Name, Type: in.Type, Instance: in.Instance, Settings: in.Settings,
@@ -105,10 +123,10 @@ func (a *Admin) createAccount(c *call) error {
 	event := a.event(c, signet.EventAccountCreated, accountTarget(account.ID))
 	event.UserID = in.Owner
 	if err := a.o.Contracts.Accounts.InsertAccount(c.ctx(), account, owner, event); err != nil {
-		return err
+		return taken("id or instance", err)
 	}
 	c.w.Header().Set("Location", "/admin/v1/accounts/"+account.ID)
-	writeAccount(c, http.StatusCreated, account)
+	a.accounts().write(c, http.StatusCreated, account)
 	return nil
 }
 
@@ -121,91 +139,22 @@ func (a *Admin) person(c *call, id signet.UserID) error {
 	return err
 }
 
-// account reads the record of the path; the copy may be changed.
-func (a *Admin) account(c *call) (*signet.Account, error) {
-	if err := noQuery(c.r); err != nil {
-		return nil, err
-	}
-	id := c.r.PathValue("account")
-	if !guids.MatchString(id) {
-		return nil, signet.ErrNotFound
-	}
-	found, err := a.o.Contracts.Accounts.Account(c.ctx(), id)
-	if err != nil {
-		return nil, err
-	}
-	own := *found
-	return &own, nil
-}
-
-func (a *Admin) getAccount(c *call) error {
-	account, err := a.account(c)
-	if err != nil {
-		return err
-	}
-	writeAccount(c, http.StatusOK, account)
-	return nil
-}
-
 // putAccount changes name and settings; what callers know the account by stays.
 func (a *Admin) putAccount(c *call) error {
-	account, err := a.account(c)
-	if err != nil {
-		return err
-	}
-	if err := matchVersion(c.r, account.Version); err != nil {
-		return err
-	}
-	var in accountReplace
-	if err := decode(c.r, &in); err != nil {
-		return err
-	}
-	for _, fixed := range [][3]string{{"id", in.ID, account.ID}, {"type", in.Type, account.Type}, {"instance", in.Instance, account.Instance}} {
-		if fixed[1] != "" && fixed[1] != fixed[2] {
-			return badRequest(fixed[0], "The %s cannot be changed.", fixed[0])
+	accounts := a.accounts()
+	return replace(c, accounts, a.o.Contracts.Accounts.UpdateAccount, func(account *signet.Account, in *accountReplace) (signet.Event, error) {
+		if err := errors.Join(unchanged("id", in.ID, account.ID), unchanged("type", in.Type, account.Type),
+			unchanged("instance", in.Instance, account.Instance)); err != nil {
+			return signet.Event{}, err
 		}
-	}
-	var j faults
-	j.account(in.Name, &in.Settings)
-	if len(j) > 0 {
-		return badRequest("account", "%s.", strings.Join(j, "; "))
-	}
-	account.Name, account.Settings, account.UpdatedAt, account.UpdatedBy = in.Name, in.Settings, a.o.Now(), c.by.Actor
-	if err := a.o.Contracts.Accounts.UpdateAccount(c.ctx(), account, a.event(c, signet.EventAccountUpdated, accountTarget(account.ID))); err != nil {
-		return stale(err)
-	}
-	return a.writeStoredAccount(c, account.ID)
-}
-
-func (a *Admin) writeStoredAccount(c *call, id string) error {
-	stored, err := a.o.Contracts.Accounts.Account(c.ctx(), id)
-	if err != nil {
-		return err
-	}
-	writeAccount(c, http.StatusOK, stored)
-	return nil
-}
-
-func (a *Admin) disableAccount(c *call) error {
-	return a.setAccountDisabled(c, true, signet.EventAccountDisabled)
-}
-
-func (a *Admin) enableAccount(c *call) error {
-	return a.setAccountDisabled(c, false, signet.EventAccountEnabled)
-}
-
-func (a *Admin) setAccountDisabled(c *call, disabled bool, kind signet.EventKind) error {
-	account, err := a.account(c)
-	if err != nil {
-		return err
-	}
-	if err := empty(c.r); err != nil {
-		return err
-	}
-	if err := a.o.Contracts.Accounts.SetAccountDisabled(c.ctx(), account.ID, disabled, a.event(c, kind, accountTarget(account.ID))); err != nil {
-		return err
-	}
-	return a.writeStoredAccount(c, account.ID)
+		var j faults
+		j.account(in.Name, &in.Settings)
+		if err := j.refuse("account"); err != nil {
+			return signet.Event{}, err
+		}
+		account.Name, account.Settings, account.UpdatedAt, account.UpdatedBy = in.Name, in.Settings, a.o.Now(), c.by.Actor
+		return accounts.event(c, signet.EventAccountUpdated, account), nil
+	})
 }
 
 // The bounds of an account's record.
@@ -267,7 +216,7 @@ func paymentMethodOK(members map[string]json.RawMessage) bool {
 // rotateIntentKey adds an HS256 key: the newest signs, the older ones verify until they end, a day later unless overlap
 // says otherwise.
 func (a *Admin) rotateIntentKey(c *call) error {
-	account, err := a.account(c)
+	account, err := a.accounts().load(c)
 	if err != nil {
 		return err
 	}
@@ -292,7 +241,7 @@ func (a *Admin) rotateIntentKey(c *call) error {
 	if err := a.addKey(c, &sealed, account.Keys, in.Overlap); err != nil {
 		return err
 	}
-	stored, err := a.o.Contracts.Accounts.Account(c.ctx(), account.ID)
+	stored, err := a.accounts().find(c)
 	if err != nil {
 		return err
 	}
@@ -301,7 +250,7 @@ func (a *Admin) rotateIntentKey(c *call) error {
 }
 
 func (a *Admin) endIntentKey(c *call) error {
-	account, err := a.account(c)
+	account, err := a.accounts().load(c)
 	if err != nil {
 		return err
 	}

@@ -33,11 +33,7 @@ func (a *Admin) listAdminKeys(c *call) error {
 	if err != nil {
 		return err
 	}
-	views := make([]adminKeyView, 0, len(keys))
-	for i := range keys {
-		views = append(views, viewAdminKey(&keys[i], ""))
-	}
-	writeList(c, "admin_keys", views, "")
+	writeAll(c, "admin_keys", keys, func(k *AdminKey) adminKeyView { return viewAdminKey(k, "") })
 	return nil
 }
 
@@ -69,10 +65,10 @@ func (a *Admin) disableAdminKey(c *call) error {
 	}
 	id := c.r.PathValue("key_id")
 	if !adminKeyIDs.MatchString(id) {
-		return signet.ErrNotFound
+		return noSuch("admin key", signet.ErrNotFound)
 	}
 	if err := a.o.AdminKeys.DisableAdminKey(c.ctx(), id, a.event(c, signet.EventAdminKeyDisabled, "admin_key:"+id)); err != nil {
-		return err
+		return noSuch("admin key", err)
 	}
 	c.w.WriteHeader(http.StatusNoContent)
 	return nil

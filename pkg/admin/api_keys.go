@@ -2,13 +2,13 @@ package admin
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/signet-auth/signet/pkg/signet"
-	"github.com/signet-auth/signet/pkg/web"
 )
 
 // publishedKey stands in a public document (wire.md, 1): whoever reads it has it. Only a development server takes it,
@@ -64,13 +64,30 @@ func viewAPIKey(k *signet.APIKey, secret signet.Secret) apiKeyView {
 		k.CreatedAt, k.CreatedBy, k.UpdatedAt, k.UpdatedBy, k.Version}
 }
 
-func writeAPIKey(c *call, status int, key *signet.APIKey, secret signet.Secret) {
-	c.w.Header().Set("ETag", etag(key.Version))
-	web.WriteJSON(c.w, status, viewAPIKey(key, secret))
+func (a *Admin) apiKeys() *record[signet.APIKey] {
+	return &record[signet.APIKey]{
+		noun: "API key",
+		find: func(c *call) (*signet.APIKey, error) {
+			account, err := a.accounts().load(c)
+			if err != nil {
+				return nil, err
+			}
+			name := c.r.PathValue("name")
+			if !keyNameOK(name) {
+				return nil, signet.ErrNotFound
+			}
+			return a.o.Contracts.APIKeys.APIKey(c.ctx(), account.ID, name)
+		},
+		version: func(k *signet.APIKey) int64 { return k.Version },
+		view:    func(k *signet.APIKey) any { return viewAPIKey(k, "") },
+		event: func(c *call, kind signet.EventKind, k *signet.APIKey) signet.Event {
+			return a.event(c, kind, k.Principal())
+		},
+	}
 }
 
 func (a *Admin) listAPIKeys(c *call) error {
-	account, err := a.account(c)
+	account, err := a.accounts().load(c)
 	if err != nil {
 		return err
 	}
@@ -78,16 +95,12 @@ func (a *Admin) listAPIKeys(c *call) error {
 	if err != nil {
 		return err
 	}
-	views := make([]apiKeyView, 0, len(keys))
-	for i := range keys {
-		views = append(views, viewAPIKey(&keys[i], ""))
-	}
-	writeList(c, "api_keys", views, "")
+	writeAll(c, "api_keys", keys, func(k *signet.APIKey) apiKeyView { return viewAPIKey(k, "") })
 	return nil
 }
 
 func (a *Admin) createAPIKey(c *call) error {
-	account, err := a.account(c)
+	account, err := a.accounts().load(c)
 	if err != nil {
 		return err
 	}
@@ -100,14 +113,14 @@ func (a *Admin) createAPIKey(c *call) error {
 	if err != nil {
 		return err
 	}
-	writeAPIKey(c, http.StatusCreated, key, secret)
+	a.apiKeys().writeView(c, http.StatusCreated, key, viewAPIKey(key, secret))
 	return nil
 }
 
 // importAPIKey takes a key of an old system over, so that who holds it changes nothing. It is stored hashed like every
 // other; the answer does not repeat it.
 func (a *Admin) importAPIKey(c *call) error {
-	account, err := a.account(c)
+	account, err := a.accounts().load(c)
 	if err != nil {
 		return err
 	}
@@ -125,7 +138,7 @@ func (a *Admin) importAPIKey(c *call) error {
 	if err != nil {
 		return err
 	}
-	writeAPIKey(c, http.StatusCreated, key, "")
+	a.apiKeys().write(c, http.StatusCreated, key)
 	return nil
 }
 
@@ -165,7 +178,7 @@ func (a *Admin) insertAPIKey(c *call, account *signet.Account, in *apiKeyInput, 
 		event.Reason = "imported"
 	}
 	if err := a.o.Contracts.APIKeys.InsertAPIKey(c.ctx(), key, event); err != nil {
-		return nil, err
+		return nil, taken("name, or the key,", err)
 	}
 	return key, nil
 }
@@ -174,8 +187,8 @@ func (a *Admin) apiKeyProblems(in *apiKeyInput) error {
 	var j faults
 	j.need(keyNameOK(in.Name), "name", "must have 1 to 200 characters, none of them invisible or a slash")
 	j.networks(in.AllowedNetworks)
-	if len(j) > 0 {
-		return badRequest("api_key", "%s.", strings.Join(j, "; "))
+	if err := j.refuse("api_key"); err != nil {
+		return err
 	}
 	return a.role(in.Role)
 }
@@ -193,74 +206,32 @@ func (j *faults) networks(networks []string) {
 	}
 }
 
-// apiKey reads the record of the path; the copy may be changed.
-func (a *Admin) apiKey(c *call) (*signet.APIKey, error) {
-	account, err := a.account(c)
-	if err != nil {
-		return nil, err
-	}
-	name := c.r.PathValue("name")
-	if !keyNameOK(name) {
-		return nil, signet.ErrNotFound
-	}
-	found, err := a.o.Contracts.APIKeys.APIKey(c.ctx(), account.ID, name)
-	if err != nil {
-		return nil, err
-	}
-	own := *found
-	return &own, nil
-}
-
-func (a *Admin) getAPIKey(c *call) error {
-	key, err := a.apiKey(c)
-	if err != nil {
-		return err
-	}
-	writeAPIKey(c, http.StatusOK, key, "")
-	return nil
-}
-
 // putAPIKey enables or disables a key, and corrects what bounds it. Name and role stay: another role is another key.
+// enabled may come alone; whatever else is sent makes it the whole record, for what is left out returns to its default.
 func (a *Admin) putAPIKey(c *call) error {
-	key, err := a.apiKey(c)
-	if err != nil {
-		return err
-	}
-	if err := matchVersion(c.r, key.Version); err != nil {
-		return err
-	}
-	var in apiKeyReplace
-	if err := decode(c.r, &in); err != nil {
-		return err
-	}
-	if in.Enabled == nil {
-		return badRequest("enabled", "The member enabled is needed.")
-	}
-	for _, fixed := range [][3]string{{"name", in.Name, key.Name}, {"role", in.Role, key.Role}} {
-		if fixed[1] != "" && fixed[1] != fixed[2] {
-			return badRequest(fixed[0], "The %s cannot be changed.", fixed[0])
+	keys := a.apiKeys()
+	return replace(c, keys, a.o.Contracts.APIKeys.UpdateAPIKey, func(key *signet.APIKey, in *apiKeyReplace) (signet.Event, error) {
+		if in.Enabled == nil {
+			return signet.Event{}, badRequest("enabled", "The member enabled is needed.")
 		}
-	}
-	if in.Name != "" {
-		// The whole record came back, not enabled alone.
-		if err := a.apiKeyProblems(&in.apiKeyInput); err != nil {
-			return err
+		if err := errors.Join(unchanged("name", in.Name, key.Name), unchanged("role", in.Role, key.Role)); err != nil {
+			return signet.Event{}, err
 		}
-		key.MayManage, key.AllowedNetworks, key.ExpiresAt = in.MayManage, in.AllowedNetworks, in.ExpiresAt
-	}
-	key.Enabled, key.UpdatedAt, key.UpdatedBy = *in.Enabled, a.o.Now(), c.by.Actor
-	event := a.event(c, signet.EventAPIKeyUpdated, key.Principal())
-	event.Reason = "enabled"
-	if !key.Enabled {
-		event.Reason = "disabled"
-	}
-	if err := a.o.Contracts.APIKeys.UpdateAPIKey(c.ctx(), key, event); err != nil {
-		return stale(err)
-	}
-	stored, err := a.o.Contracts.APIKeys.APIKey(c.ctx(), key.AccountID, key.Name)
-	if err != nil {
-		return err
-	}
-	writeAPIKey(c, http.StatusOK, stored, "")
-	return nil
+		if in.Name != "" {
+			if err := a.apiKeyProblems(&in.apiKeyInput); err != nil {
+				return signet.Event{}, err
+			}
+			key.MayManage, key.AllowedNetworks, key.ExpiresAt = in.MayManage, in.AllowedNetworks, in.ExpiresAt
+		} else if in.MayManage || in.AllowedNetworks != nil || in.ExpiresAt != nil {
+			// Taken without a word, a fence that was sent would not be there.
+			return signet.Event{}, badRequest("name", "The name is needed where more than enabled is sent.")
+		}
+		key.Enabled, key.UpdatedAt, key.UpdatedBy = *in.Enabled, a.o.Now(), c.by.Actor
+		event := keys.event(c, signet.EventAPIKeyUpdated, key)
+		event.Reason = "enabled"
+		if !key.Enabled {
+			event.Reason = "disabled"
+		}
+		return event, nil
+	})
 }

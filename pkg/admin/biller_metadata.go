@@ -35,8 +35,8 @@ func (a *Admin) billerProblems(c *call, m *signet.BillerMetadata) error {
 		j.need(until.Before(a.o.Now().AddDate(maxMigrationYears, 0, 0)), "payer_repeats_until", "must be within two years")
 	}
 	j.need(m.LiveSource == "" || liveSource(m.LiveSource), "live_source", "must be an https URL with {invoiceGuid} once in its path or query")
-	if len(j) > 0 {
-		return badRequest("biller_metadata", "%s.", strings.Join(j[:min(len(j), 20)], "; "))
+	if err := j.refuse("biller_metadata"); err != nil {
+		return err
 	}
 	if err := judged(a.o.Contracts.CheckScheme(m.Scheme), "scheme"); err != nil {
 		return err
@@ -54,15 +54,20 @@ func (j *faults) billerTimes(m *signet.BillerMetadata) {
 // machineScope normalises a scope of tokens that no person stands behind: what speaks of one is refused (OIDC Core
 // §3.1.3: an ID token for a machine).
 func (j *faults) machineScope(text *string) {
+	for _, token := range j.scopeOf(text) {
+		j.need(!signet.ScopeOfPerson(token), "scope", "may not hold "+token)
+	}
+}
+
+// scopeOf reads a scope and writes it back in one spelling; nil when it is none.
+func (j *faults) scopeOf(text *string) signet.Scope {
 	scope, err := signet.ParseScope(*text)
 	if err != nil || len(scope) > 100 || len(*text) > 4096 {
 		j.need(false, "scope", "must be at most 100 tokens of RFC 6749 section 3.3, separated by spaces")
-		return
+		return nil
 	}
 	*text = scope.String()
-	for _, token := range scope {
-		j.need(!signet.ScopeOfPerson(token), "scope", "may not hold "+token)
-	}
+	return scope
 }
 
 const invoicePlace = "{invoiceGuid}"

@@ -1,13 +1,13 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/signet-auth/signet/pkg/signet"
-	"github.com/signet-auth/signet/pkg/web"
 )
 
 // hmacKeyInput is an HMAC key in a body: the biller's own (hmac_key with key_encoding), or none: signet makes one.
@@ -65,17 +65,38 @@ func viewBiller(b *signet.Biller) billerView {
 		CreatedAt: b.CreatedAt, UpdatedAt: b.UpdatedAt, Version: b.Version}
 }
 
-func writeBiller(c *call, status int, b *signet.Biller, made *newKey) {
-	view := viewBiller(b)
-	if made != nil {
-		view.KeyID, view.HMACKey = made.id, made.shown
+func (a *Admin) billers() *record[signet.Biller] {
+	return &record[signet.Biller]{
+		noun: "biller",
+		find: func(c *call) (*signet.Biller, error) {
+			id, err := named(c, "biller", guids)
+			if err != nil {
+				return nil, err
+			}
+			return a.o.Contracts.Billers.Biller(c.ctx(), signet.BillerID(id))
+		},
+		version: func(b *signet.Biller) int64 { return b.Version },
+		view:    func(b *signet.Biller) any { return viewBiller(b) },
+		event: func(c *call, kind signet.EventKind, b *signet.Biller) signet.Event {
+			return a.event(c, kind, b.Principal())
+		},
+		// Every token that was issued for the biller is taken back.
+		disable: func(ctx context.Context, b *signet.Biller, disabled bool, event signet.Event) error {
+			return a.o.Contracts.Billers.SetBillerDisabled(ctx, b.ID, disabled, event)
+		},
+		disabled: signet.EventBillerDisabled, enabled: signet.EventBillerEnabled,
 	}
-	c.w.Header().Set("ETag", etag(b.Version))
-	web.WriteJSON(c.w, status, view)
+}
+
+// writeNewKey answers with the biller and the key that was just made.
+func (a *Admin) writeNewKey(c *call, b *signet.Biller, made *newKey) {
+	view := viewBiller(b)
+	view.KeyID, view.HMACKey = made.id, made.shown
+	a.billers().writeView(c, http.StatusCreated, b, view)
 }
 
 func (a *Admin) listBillers(c *call) error {
-	return writePage(a, c, "billers", "billers", a.o.Contracts.Billers.ListBillers,
+	return writePage(a, c, "billers", a.o.Contracts.Billers.ListBillers,
 		func(b *signet.Biller) (billerView, string) { return viewBiller(b), string(b.ID) })
 }
 
@@ -102,101 +123,30 @@ func (a *Admin) createBiller(c *call) error {
 	biller := &signet.Biller{ID: signet.BillerID(id), BillerMetadata: in.BillerMetadata, CreatedAt: now, UpdatedAt: now, Version: 1}
 	biller.Keys = []signet.SealedKey{a.seal(biller.Principal(), signet.KeyHMAC, "", key)}
 	if err := a.o.Contracts.Billers.InsertBiller(c.ctx(), biller, a.event(c, signet.EventBillerCreated, biller.Principal())); err != nil {
-		return err
+		return taken("id", err)
 	}
 	c.w.Header().Set("Location", "/admin/v1/billers/"+id)
-	writeBiller(c, http.StatusCreated, biller, key)
-	return nil
-}
-
-// biller reads the record of the path; the copy may be changed.
-func (a *Admin) biller(c *call) (*signet.Biller, error) {
-	if err := noQuery(c.r); err != nil {
-		return nil, err
-	}
-	id := c.r.PathValue("biller")
-	if !guids.MatchString(id) {
-		return nil, signet.ErrNotFound
-	}
-	found, err := a.o.Contracts.Billers.Biller(c.ctx(), signet.BillerID(id))
-	if err != nil {
-		return nil, err
-	}
-	own := *found
-	return &own, nil
-}
-
-func (a *Admin) getBiller(c *call) error {
-	biller, err := a.biller(c)
-	if err != nil {
-		return err
-	}
-	writeBiller(c, http.StatusOK, biller, nil)
-	return nil
-}
-
-// writeStoredBiller answers with what stands now.
-func (a *Admin) writeStoredBiller(c *call, id signet.BillerID) error {
-	stored, err := a.o.Contracts.Billers.Biller(c.ctx(), id)
-	if err != nil {
-		return err
-	}
-	writeBiller(c, http.StatusOK, stored, nil)
+	a.writeNewKey(c, biller, key)
 	return nil
 }
 
 func (a *Admin) putBiller(c *call) error {
-	biller, err := a.biller(c)
-	if err != nil {
-		return err
-	}
-	if err := matchVersion(c.r, biller.Version); err != nil {
-		return err
-	}
-	var in billerReplace
-	if err := decode(c.r, &in); err != nil {
-		return err
-	}
-	if in.ID != "" && in.ID != biller.ID {
-		return badRequest("id", "The id cannot be changed.")
-	}
-	if err := a.billerProblems(c, &in.BillerMetadata); err != nil {
-		return err
-	}
-	biller.BillerMetadata, biller.UpdatedAt = in.BillerMetadata, a.o.Now()
-	if err := a.o.Contracts.Billers.UpdateBiller(c.ctx(), biller, a.event(c, signet.EventBillerUpdated, biller.Principal())); err != nil {
-		return stale(err)
-	}
-	return a.writeStoredBiller(c, biller.ID)
-}
-
-func (a *Admin) disableBiller(c *call) error {
-	return a.setBillerDisabled(c, true, signet.EventBillerDisabled)
-}
-
-func (a *Admin) enableBiller(c *call) error {
-	return a.setBillerDisabled(c, false, signet.EventBillerEnabled)
-}
-
-// setBillerDisabled: disabling takes back every token that was issued for the biller.
-func (a *Admin) setBillerDisabled(c *call, disabled bool, kind signet.EventKind) error {
-	biller, err := a.biller(c)
-	if err != nil {
-		return err
-	}
-	if err := empty(c.r); err != nil {
-		return err
-	}
-	if err := a.o.Contracts.Billers.SetBillerDisabled(c.ctx(), biller.ID, disabled, a.event(c, kind, biller.Principal())); err != nil {
-		return err
-	}
-	return a.writeStoredBiller(c, biller.ID)
+	return replace(c, a.billers(), a.o.Contracts.Billers.UpdateBiller, func(biller *signet.Biller, in *billerReplace) (signet.Event, error) {
+		if err := unchanged("id", string(in.ID), string(biller.ID)); err != nil {
+			return signet.Event{}, err
+		}
+		if err := a.billerProblems(c, &in.BillerMetadata); err != nil {
+			return signet.Event{}, err
+		}
+		biller.BillerMetadata, biller.UpdatedAt = in.BillerMetadata, a.o.Now()
+		return a.event(c, signet.EventBillerUpdated, biller.Principal()), nil
+	})
 }
 
 // rotateBillerKey adds a key; both verify, so that the biller can change over without an outage. overlap ends the
 // older one after so many seconds.
 func (a *Admin) rotateBillerKey(c *call) error {
-	biller, err := a.biller(c)
+	biller, err := a.billers().load(c)
 	if err != nil {
 		return err
 	}
@@ -218,16 +168,16 @@ func (a *Admin) rotateBillerKey(c *call) error {
 	if err := a.addKey(c, &sealed, biller.Keys, in.Overlap); err != nil {
 		return err
 	}
-	stored, err := a.o.Contracts.Billers.Biller(c.ctx(), biller.ID)
+	stored, err := a.billers().find(c)
 	if err != nil {
 		return err
 	}
-	writeBiller(c, http.StatusCreated, stored, key)
+	a.writeNewKey(c, stored, key)
 	return nil
 }
 
 func (a *Admin) endBillerKey(c *call) error {
-	biller, err := a.biller(c)
+	biller, err := a.billers().load(c)
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ func (a *Admin) partnerRoutes() []web.Route {
 // activateClient lets a partner into production: by CAT's word that it was served there, or by an operator's own, whose
 // reason stays on record.
 func (a *Admin) activateClient(c *call) error {
-	client, err := a.client(c)
+	client, err := a.clients().load(c)
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ type evidenceView struct {
 
 // clientEvidence signs, in CAT, that a partner was served there. A token that it was issued is the success.
 func (a *Admin) clientEvidence(c *call) error {
-	client, err := a.client(c)
+	client, err := a.clients().load(c)
 	if err != nil {
 		return err
 	}

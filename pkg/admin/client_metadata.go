@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -28,10 +27,10 @@ func (a *Admin) metadata(ctx context.Context, m *signet.ClientMetadata, admin bo
 	if err := a.accountOf(ctx, j); err != nil {
 		return nil, err
 	}
-	if len(j.problems) == 0 {
-		return j.warnings, nil
+	if err := j.refuse("client_metadata"); err != nil {
+		return nil, err
 	}
-	return nil, badRequest("client_metadata", "%s.", strings.Join(j.problems[:min(len(j.problems), 20)], "; "))
+	return j.warnings, nil
 }
 
 // accountOf sees that a machine acts for an account that is there. Error: CodeUnavailable.
@@ -60,19 +59,12 @@ type judge struct {
 	now      time.Time
 	before   *signet.Client // nil: the client is new
 	partners *Partners
-	problems []string
+	faults
 	warnings []string
 }
 
-// problem notes one. Texts are ours alone: what a caller sent is never repeated.
 func (j *judge) problem(member, format string, args ...any) {
-	j.problems = append(j.problems, member+" "+fmt.Sprintf(format, args...))
-}
-
-func (j *judge) need(ok bool, member, text string) {
-	if !ok {
-		j.problem(member, "%s", text)
-	}
+	j.need(false, member, fmt.Sprintf(format, args...))
 }
 
 func (j *judge) public() bool           { return j.m.TokenEndpointAuthMethod == signet.AuthNone }
@@ -186,12 +178,7 @@ func (j *judge) origins() {
 }
 
 func (j *judge) scope() {
-	scope, err := signet.ParseScope(j.m.Scope)
-	if err != nil || len(scope) > 100 || len(j.m.Scope) > 4096 {
-		j.problem("scope", "must be at most 100 tokens of RFC 6749 section 3.3, separated by spaces")
-		return
-	}
-	j.m.Scope = scope.String()
+	scope := j.scopeOf(&j.m.Scope)
 	if !j.uses(signet.GrantAuthorizationCode) {
 		// These speak of a person; a client that never has one could only be confused by them.
 		for _, token := range scope {
@@ -286,10 +273,4 @@ func (j *judge) assertions() {
 	}
 }
 
-func (j *judge) networks() {
-	j.need(len(j.m.AllowedNetworks) <= 100, "allowed_networks", "may hold at most 100")
-	for _, network := range j.m.AllowedNetworks {
-		prefix, err := netip.ParsePrefix(network)
-		j.need(err == nil && prefix == prefix.Masked(), "allowed_networks", "must be networks in CIDR form")
-	}
-}
+func (j *judge) networks() { j.faults.networks(j.m.AllowedNetworks) }

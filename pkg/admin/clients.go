@@ -1,14 +1,13 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"regexp"
 	"time"
 
 	"github.com/signet-auth/signet/pkg/signet"
-	"github.com/signet-auth/signet/pkg/web"
 )
 
 // clientInput is the body of a create or a replace: RFC 7591 metadata, signet's members, and admin.
@@ -73,29 +72,38 @@ type clientAnswer struct {
 	warnings []string
 }
 
-func writeClient(c *call, status int, client *signet.Client, answer *clientAnswer) {
+func (a *Admin) clients() *record[signet.Client] {
+	return &record[signet.Client]{
+		noun: "client",
+		find: func(c *call) (*signet.Client, error) {
+			id, err := named(c, "client_id", clientIDs)
+			if err != nil {
+				return nil, err
+			}
+			return a.o.Clients.Client(c.ctx(), signet.ClientID(id))
+		},
+		version: func(client *signet.Client) int64 { return client.Version },
+		view:    func(client *signet.Client) any { return viewClient(client, "") },
+		event: func(c *call, kind signet.EventKind, client *signet.Client) signet.Event {
+			return a.clientEvent(c, kind, client.ID)
+		},
+		disable: func(ctx context.Context, client *signet.Client, disabled bool, event signet.Event) error {
+			return a.o.Clients.SetClientDisabled(ctx, client.ID, disabled, event)
+		},
+		disabled: signet.EventClientDisabled, enabled: signet.EventClientEnabled,
+	}
+}
+
+// writeClient answers a write that says more than the record.
+func (a *Admin) writeClient(c *call, status int, client *signet.Client, answer *clientAnswer) {
 	view := viewClient(client, answer.secret)
 	view.Warnings = answer.warnings
-	c.w.Header().Set("ETag", etag(client.Version))
-	web.WriteJSON(c.w, status, view)
+	a.clients().writeView(c, status, client, view)
 }
 
 func (a *Admin) listClients(c *call) error {
-	page, err := a.page(c.r, "clients")
-	if err != nil {
-		return err
-	}
-	clients, err := a.o.Clients.ListClients(c.ctx(), page.After, page.Limit)
-	if err != nil {
-		return err
-	}
-	views, last := make([]clientView, 0, len(clients)), ""
-	for i := range clients {
-		views = append(views, viewClient(&clients[i], ""))
-		last = string(clients[i].ID)
-	}
-	writeList(c, "clients", views, a.nextPage("clients", page, len(clients), last))
-	return nil
+	return writePage(a, c, "clients", a.o.Clients.ListClients,
+		func(client *signet.Client) (clientView, string) { return viewClient(client, ""), string(client.ID) })
 }
 
 // clientIDs are what an operator may choose; without a choice signet makes a UUID. The set is narrow because the id
@@ -124,10 +132,10 @@ func (a *Admin) createClient(c *call) error {
 		answer.secret = a.addSecret(client, now)
 	}
 	if err := a.o.Clients.InsertClient(c.ctx(), client, a.clientEvent(c, signet.EventClientCreated, client.ID)); err != nil {
-		return err
+		return taken("client_id", err)
 	}
 	c.w.Header().Set("Location", "/admin/v1/clients/"+string(client.ID))
-	writeClient(c, http.StatusCreated, client, answer)
+	a.writeClient(c, http.StatusCreated, client, answer)
 	return nil
 }
 
@@ -141,47 +149,18 @@ func (a *Admin) addSecret(client *signet.Client, now time.Time) signet.Secret {
 	return secret
 }
 
-// client reads the record of the path. Records of a store are shared: the copy may be changed.
-func (a *Admin) client(c *call) (*signet.Client, error) {
-	if err := noQuery(c.r); err != nil {
-		return nil, err
-	}
-	id := c.r.PathValue("client_id")
-	if !clientIDs.MatchString(id) {
-		return nil, signet.ErrNotFound
-	}
-	found, err := a.o.Clients.Client(c.ctx(), signet.ClientID(id))
-	if err != nil {
-		return nil, err
-	}
-	own := *found
-	return &own, nil
-}
-
-func (a *Admin) getClient(c *call) error {
-	client, err := a.client(c)
-	if err != nil {
-		return err
-	}
-	writeClient(c, http.StatusOK, client, &clientAnswer{})
-	return nil
-}
-
 // putClient replaces the metadata as a whole (RFC 7592 §2.2): what is left out returns to its default.
 func (a *Admin) putClient(c *call) error {
-	client, err := a.client(c)
+	client, err := edited(c, a.clients())
 	if err != nil {
-		return err
-	}
-	if err := matchVersion(c.r, client.Version); err != nil {
 		return err
 	}
 	var in clientReplace
 	if err := decode(c.r, &in); err != nil {
 		return err
 	}
-	if in.ClientID != "" && in.ClientID != client.ID {
-		return badRequest("client_id", "The client_id cannot be changed.")
+	if err := unchanged("client_id", string(in.ClientID), string(client.ID)); err != nil {
+		return err
 	}
 	if client.MayUse(signet.GrantPIN) {
 		return badRequest("pin_application", "This client belongs to a PIN application: change it at /admin/v1/pin-applications.")
@@ -212,16 +191,13 @@ func (a *Admin) clientEvent(c *call, kind signet.EventKind, id signet.ClientID) 
 func (a *Admin) write(c *call, client *signet.Client, answer *clientAnswer, event signet.Event) error {
 	client.UpdatedAt = a.o.Now()
 	if err := a.o.Clients.UpdateClient(c.ctx(), client, event); err != nil {
-		if errors.Is(err, signet.ErrConflict) {
-			return &signet.Error{Code: codeStale, Reason: "changed_meanwhile", Cause: err}
-		}
-		return err
+		return stale(err)
 	}
-	stored, err := a.o.Clients.Client(c.ctx(), client.ID)
+	stored, err := a.clients().find(c)
 	if err != nil {
 		return err
 	}
-	writeClient(c, http.StatusOK, stored, answer)
+	a.writeClient(c, http.StatusOK, stored, answer)
 	return nil
 }
 
@@ -233,7 +209,7 @@ const (
 
 // rotateSecret adds a secret and lets the one before it expire, so that a client can be changed over without an outage.
 func (a *Admin) rotateSecret(c *call) error {
-	client, err := a.client(c)
+	client, err := a.clients().load(c)
 	if err != nil {
 		return err
 	}
@@ -246,13 +222,12 @@ func (a *Admin) rotateSecret(c *call) error {
 	if !usesSecret(&client.ClientMetadata) {
 		return badRequest("auth_method", "This client has no secret.")
 	}
-	keep := overlap
-	if in.Overlap != nil {
-		// Compared in seconds: as a time.Duration a huge number would wrap around.
-		if *in.Overlap < 0 || *in.Overlap > signet.Seconds(maxOverlap/time.Second) {
-			return badRequest("overlap", "The overlap must be 0 to %d seconds.", int(maxOverlap/time.Second))
-		}
-		keep = in.Overlap.Duration()
+	keep, given, err := overlapOf(in.Overlap)
+	if err != nil {
+		return err
+	}
+	if !given {
+		keep = overlap
 	}
 	now := a.o.Now()
 	ends := now.Add(keep)
@@ -272,31 +247,4 @@ func (a *Admin) rotateSecret(c *call) error {
 	client.Secrets = live
 	secret := a.addSecret(client, now)
 	return a.write(c, client, &clientAnswer{secret: secret}, a.clientEvent(c, signet.EventSecretRotated, client.ID))
-}
-
-func (a *Admin) disableClient(c *call) error {
-	return a.setClientDisabled(c, true, signet.EventClientDisabled)
-}
-
-func (a *Admin) enableClient(c *call) error {
-	return a.setClientDisabled(c, false, signet.EventClientEnabled)
-}
-
-func (a *Admin) setClientDisabled(c *call, disabled bool, kind signet.EventKind) error {
-	client, err := a.client(c)
-	if err != nil {
-		return err
-	}
-	if err := empty(c.r); err != nil {
-		return err
-	}
-	if err := a.o.Clients.SetClientDisabled(c.ctx(), client.ID, disabled, a.clientEvent(c, kind, client.ID)); err != nil {
-		return err
-	}
-	stored, err := a.o.Clients.Client(c.ctx(), client.ID)
-	if err != nil {
-		return err
-	}
-	writeClient(c, http.StatusOK, stored, &clientAnswer{})
-	return nil
 }

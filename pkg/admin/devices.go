@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"net/http"
 	"regexp"
 	"strings"
@@ -29,7 +30,7 @@ func viewDevice(d *signet.Device, password signet.Secret) deviceView {
 }
 
 func (a *Admin) listDevices(c *call) error {
-	account, err := a.account(c)
+	account, err := a.accounts().load(c)
 	if err != nil {
 		return err
 	}
@@ -37,16 +38,12 @@ func (a *Admin) listDevices(c *call) error {
 	if err != nil {
 		return err
 	}
-	views := make([]deviceView, 0, len(devices))
-	for i := range devices {
-		views = append(views, viewDevice(&devices[i], ""))
-	}
-	writeList(c, "devices", views, "")
+	writeAll(c, "devices", devices, func(d *signet.Device) deviceView { return viewDevice(d, "") })
 	return nil
 }
 
 func (a *Admin) createDevice(c *call) error {
-	account, err := a.account(c)
+	account, err := a.accounts().load(c)
 	if err != nil {
 		return err
 	}
@@ -68,8 +65,8 @@ func (a *Admin) createDevice(c *call) error {
 	j.need(textOK(in.Name, 120), "name", "may have 120 characters, none of them invisible")
 	text := in.Password.Reveal()
 	j.need(text == "" || len(text) >= minPassword && textOK(text, maxPassword), "password", "must have 8 to 256 characters, none of them invisible")
-	if len(j) > 0 {
-		return badRequest("device", "%s.", strings.Join(j, "; "))
+	if err := j.refuse("device"); err != nil {
+		return err
 	}
 	var made signet.Secret
 	if in.Password == "" {
@@ -79,7 +76,7 @@ func (a *Admin) createDevice(c *call) error {
 	device := &signet.Device{ID: in.ID, DCN: in.DCN, AccountID: account.ID, Name: in.Name, Hash: a.o.HashKeys().Hash(in.Password.Reveal()),
 		CreatedAt: a.o.Now(), Version: 1}
 	if err := a.o.Contracts.Devices.InsertDevice(c.ctx(), device, a.event(c, signet.EventDeviceCreated, deviceTarget(device))); err != nil {
-		return err
+		return taken("dcn with this id", err)
 	}
 	web.WriteJSON(c.w, http.StatusCreated, viewDevice(device, made))
 	return nil
@@ -87,49 +84,35 @@ func (a *Admin) createDevice(c *call) error {
 
 func deviceTarget(d *signet.Device) string { return "device:" + d.DCN + ":" + d.ID }
 
-// device reads the record of the path: a device of that account and of no other.
-func (a *Admin) device(c *call) (*signet.Device, error) {
-	account, err := a.account(c)
-	if err != nil {
-		return nil, err
+// devices finds a device of the account in the path and of no other. It has no entity tag: nothing of it is replaced.
+func (a *Admin) devices() *record[signet.Device] {
+	return &record[signet.Device]{
+		noun: "device",
+		find: func(c *call) (*signet.Device, error) {
+			account, err := a.accounts().load(c)
+			if err != nil {
+				return nil, err
+			}
+			dcn, id := c.r.PathValue("dcn"), c.r.PathValue("device")
+			if !dcns.MatchString(dcn) || !guids.MatchString(id) {
+				return nil, signet.ErrNotFound
+			}
+			found, err := a.o.Contracts.Devices.Device(c.ctx(), dcn, id)
+			if err != nil {
+				return nil, err
+			}
+			if found.AccountID != account.ID {
+				return nil, signet.ErrNotFound
+			}
+			return found, nil
+		},
+		view: func(d *signet.Device) any { return viewDevice(d, "") },
+		event: func(c *call, kind signet.EventKind, d *signet.Device) signet.Event {
+			return a.event(c, kind, deviceTarget(d))
+		},
+		disable: func(ctx context.Context, d *signet.Device, disabled bool, event signet.Event) error {
+			return a.o.Contracts.Devices.SetDeviceDisabled(ctx, d.DCN, d.ID, disabled, event)
+		},
+		disabled: signet.EventDeviceDisabled, enabled: signet.EventDeviceEnabled,
 	}
-	dcn, id := c.r.PathValue("dcn"), c.r.PathValue("device")
-	if !dcns.MatchString(dcn) || !guids.MatchString(id) {
-		return nil, signet.ErrNotFound
-	}
-	found, err := a.o.Contracts.Devices.Device(c.ctx(), dcn, id)
-	if err != nil {
-		return nil, err
-	}
-	if found.AccountID != account.ID {
-		return nil, signet.ErrNotFound
-	}
-	return found, nil
-}
-
-func (a *Admin) disableDevice(c *call) error {
-	return a.setDeviceDisabled(c, true, signet.EventDeviceDisabled)
-}
-
-func (a *Admin) enableDevice(c *call) error {
-	return a.setDeviceDisabled(c, false, signet.EventDeviceEnabled)
-}
-
-func (a *Admin) setDeviceDisabled(c *call, disabled bool, kind signet.EventKind) error {
-	device, err := a.device(c)
-	if err != nil {
-		return err
-	}
-	if err := empty(c.r); err != nil {
-		return err
-	}
-	if err := a.o.Contracts.Devices.SetDeviceDisabled(c.ctx(), device.DCN, device.ID, disabled, a.event(c, kind, deviceTarget(device))); err != nil {
-		return err
-	}
-	stored, err := a.o.Contracts.Devices.Device(c.ctx(), device.DCN, device.ID)
-	if err != nil {
-		return err
-	}
-	web.WriteJSON(c.w, http.StatusOK, viewDevice(stored, ""))
-	return nil
 }

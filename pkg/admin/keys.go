@@ -111,19 +111,5 @@ type eventView struct {
 }
 
 func (a *Admin) listEvents(c *call) error {
-	page, err := a.page(c.r, "events")
-	if err != nil {
-		return err
-	}
-	events, err := a.o.Audit.ListEvents(c.ctx(), page.After, page.Limit)
-	if err != nil {
-		return err
-	}
-	views, last := make([]eventView, 0, len(events)), ""
-	for _, e := range events {
-		views = append(views, eventView(e))
-		last = string(e.ID)
-	}
-	writeList(c, "events", views, a.nextPage("events", page, len(events), last))
-	return nil
+	return writePage(a, c, "events", a.o.Audit.ListEvents, func(e *signet.Event) (eventView, string) { return eventView(*e), string(e.ID) })
 }

@@ -24,7 +24,7 @@ func viewMember(m *signet.Membership) memberView {
 }
 
 func (a *Admin) listMembers(c *call) error {
-	account, err := a.account(c)
+	account, err := a.accounts().load(c)
 	if err != nil {
 		return err
 	}
@@ -32,11 +32,7 @@ func (a *Admin) listMembers(c *call) error {
 	if err != nil {
 		return err
 	}
-	views := make([]memberView, 0, len(members))
-	for i := range members {
-		views = append(views, viewMember(&members[i]))
-	}
-	writeList(c, "members", views, "")
+	writeAll(c, "members", members, viewMember)
 	return nil
 }
 
@@ -53,13 +49,13 @@ func (a *Admin) role(role string) error {
 // word; otherwise the user accepts at /account. What was accepted stays accepted: the store keeps it in the act itself,
 // since a member who leaves while we look would come back accepted by what we had read.
 func (a *Admin) putMember(c *call) error {
-	account, err := a.account(c)
+	account, err := a.accounts().load(c)
 	if err != nil {
 		return err
 	}
 	user := signet.UserID(c.r.PathValue("sub"))
 	if err := a.person(c, user); err != nil {
-		return err
+		return noSuch("user", err)
 	}
 	var in struct {
 		Role     string `json:"role"`
@@ -87,13 +83,13 @@ func (a *Admin) putMember(c *call) error {
 
 // deleteMember takes the user out; tokens that carry the membership are taken back.
 func (a *Admin) deleteMember(c *call) error {
-	account, err := a.account(c)
+	account, err := a.accounts().load(c)
 	if err != nil {
 		return err
 	}
 	user := signet.UserID(c.r.PathValue("sub"))
 	if !subs.MatchString(string(user)) {
-		return signet.ErrNotFound
+		return noSuch("member", signet.ErrNotFound)
 	}
 	if err := empty(c.r); err != nil {
 		return err
@@ -101,7 +97,7 @@ func (a *Admin) deleteMember(c *call) error {
 	event := a.event(c, signet.EventMemberRemoved, accountTarget(account.ID))
 	event.UserID = user
 	if err := a.o.Contracts.Members.EndMembership(c.ctx(), account.ID, user, event); err != nil {
-		return lastOwner(err)
+		return noSuch("member", lastOwner(err))
 	}
 	c.w.WriteHeader(http.StatusNoContent)
 	return nil

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"math/big"
@@ -9,7 +10,6 @@ import (
 	"time"
 
 	"github.com/signet-auth/signet/pkg/signet"
-	"github.com/signet-auth/signet/pkg/web"
 )
 
 type pinKeyInput struct {
@@ -50,33 +50,75 @@ type pinView struct {
 	Version   int64           `json:"version"`
 }
 
-// viewPIN: whether the application may act is its client's state.
-func viewPIN(p *signet.PINApplication, disabled bool) pinView {
-	return pinView{ID: p.ID, PINApplicationMetadata: p.PINApplicationMetadata, Keys: viewSealedKeys(p.Keys), Disabled: disabled,
-		CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt, Version: p.Version}
-}
-
 func pinTarget(id signet.ClientID) string { return signet.OwnerPINApplication + string(id) }
 
+// pinRecord is an application with its client, whose state says whether it may act.
+type pinRecord struct {
+	app    *signet.PINApplication
+	client *signet.Client
+}
+
+func (a *Admin) pinApplications() *record[pinRecord] {
+	return &record[pinRecord]{
+		noun: "PIN application",
+		find: func(c *call) (*pinRecord, error) {
+			id, err := named(c, "client_id", clientIDs)
+			if err != nil {
+				return nil, err
+			}
+			found, err := a.o.Contracts.PINApplications.PINApplicationByID(c.ctx(), signet.ClientID(id))
+			if err != nil {
+				return nil, err
+			}
+			return a.withClient(c.ctx(), found)
+		},
+		version: func(p *pinRecord) int64 { return p.app.Version },
+		view:    func(p *pinRecord) any { return p.view() },
+		event: func(c *call, kind signet.EventKind, p *pinRecord) signet.Event {
+			event := a.event(c, kind, pinTarget(p.app.ID))
+			event.ClientID = p.app.ID
+			return event
+		},
+		// It acts on the application's client: disabling ends its grants like every other client's.
+		disable: func(ctx context.Context, p *pinRecord, disabled bool, event signet.Event) error {
+			return a.o.Clients.SetClientDisabled(ctx, p.app.ID, disabled, event)
+		},
+		disabled: signet.EventClientDisabled, enabled: signet.EventClientEnabled,
+	}
+}
+
+// withClient reads the client of an application; the copy of the application may be changed.
+func (a *Admin) withClient(ctx context.Context, found *signet.PINApplication) (*pinRecord, error) {
+	client, err := a.o.Clients.Client(ctx, found.ID)
+	if err != nil {
+		return nil, err
+	}
+	app := *found
+	return &pinRecord{&app, client}, nil
+}
+
+func (p *pinRecord) view() pinView {
+	return pinView{ID: p.app.ID, PINApplicationMetadata: p.app.PINApplicationMetadata, Keys: viewSealedKeys(p.app.Keys), Disabled: p.client.Disabled(),
+		CreatedAt: p.app.CreatedAt, UpdatedAt: p.app.UpdatedAt, Version: p.app.Version}
+}
+
 func (a *Admin) listPINApplications(c *call) error {
-	page, err := a.page(c.r, "pin-applications")
-	if err != nil {
-		return err
-	}
-	apps, err := a.o.Contracts.PINApplications.ListPINApplications(c.ctx(), page.After, page.Limit)
-	if err != nil {
-		return err
-	}
-	views, last := make([]pinView, 0, len(apps)), ""
-	for i := range apps {
-		client, err := a.o.Clients.Client(c.ctx(), apps[i].ID)
+	list := func(ctx context.Context, after string, limit int) ([]pinRecord, error) {
+		apps, err := a.o.Contracts.PINApplications.ListPINApplications(ctx, after, limit)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		views, last = append(views, viewPIN(&apps[i], client.Disabled())), string(apps[i].ID)
+		var records []pinRecord
+		for i := range apps {
+			record, err := a.withClient(ctx, &apps[i])
+			if err != nil {
+				return nil, err
+			}
+			records = append(records, *record)
+		}
+		return records, nil
 	}
-	writeList(c, "pin_applications", views, a.nextPage("pin-applications", page, len(apps), last))
-	return nil
+	return writePage(a, c, "pin_applications", list, func(p *pinRecord) (pinView, string) { return p.view(), string(p.app.ID) })
 }
 
 // aesBytes is the length of a mode's key.
@@ -128,10 +170,7 @@ func pinMetadata(m *signet.PINApplicationMetadata) error {
 	j.networks(m.AllowedNetworks)
 	j.need(m.ExecTime == "" || m.ExecTime == "integer", "exec_time", "must be integer, or left out")
 	j.need(m.GrantLifetime >= 0 && m.GrantLifetime <= 30*86400, "grant_lifetime", "must be 0 to 30 days, in seconds")
-	if len(j) == 0 {
-		return nil
-	}
-	return badRequest("pin_application", "%s.", strings.Join(j, "; "))
+	return j.refuse("pin_application")
 }
 
 func (a *Admin) createPINApplication(c *call) error {
@@ -169,98 +208,54 @@ func (a *Admin) createPINApplication(c *call) error {
 	event := a.event(c, signet.EventPINApplicationCreated, pinTarget(app.ID))
 	event.ClientID = app.ID
 	if err := a.o.Contracts.PINApplications.InsertPINApplication(c.ctx(), app, client, user, app.Keys, event); err != nil {
-		return err
+		return taken("id or username", err)
 	}
-	view := viewPIN(app, false)
+	made := &pinRecord{app, client}
+	view := made.view()
 	view.PIN, view.KeyID, view.Key = pin, key.id, key.shown
 	c.w.Header().Set("Location", "/admin/v1/pin-applications/"+string(app.ID))
-	c.w.Header().Set("ETag", etag(app.Version))
-	web.WriteJSON(c.w, http.StatusCreated, view)
+	a.pinApplications().writeView(c, http.StatusCreated, made, view)
 	return nil
-}
-
-// pinApplication reads the record of the path with its client; the copies may be changed.
-func (a *Admin) pinApplication(c *call) (*signet.PINApplication, *signet.Client, error) {
-	if err := noQuery(c.r); err != nil {
-		return nil, nil, err
-	}
-	id := c.r.PathValue("client_id")
-	if !clientIDs.MatchString(id) {
-		return nil, nil, signet.ErrNotFound
-	}
-	return a.storedPIN(c, signet.ClientID(id))
-}
-
-func (a *Admin) storedPIN(c *call, id signet.ClientID) (*signet.PINApplication, *signet.Client, error) {
-	app, err := a.o.Contracts.PINApplications.PINApplicationByID(c.ctx(), id)
-	if err != nil {
-		return nil, nil, err
-	}
-	client, err := a.o.Clients.Client(c.ctx(), id)
-	if err != nil {
-		return nil, nil, err
-	}
-	ownApp, ownClient := *app, *client
-	return &ownApp, &ownClient, nil
 }
 
 // writeStoredPIN answers with what stands now; fill adds what is shown this once.
-func (a *Admin) writeStoredPIN(c *call, status int, id signet.ClientID, fill func(*pinView)) error {
-	app, client, err := a.storedPIN(c, id)
+func (a *Admin) writeStoredPIN(c *call, status int, fill func(*pinView)) error {
+	applications := a.pinApplications()
+	stored, err := applications.find(c)
 	if err != nil {
 		return err
 	}
-	view := viewPIN(app, client.Disabled())
-	if fill != nil {
-		fill(&view)
-	}
-	c.w.Header().Set("ETag", etag(app.Version))
-	web.WriteJSON(c.w, status, view)
+	view := stored.view()
+	fill(&view)
+	applications.writeView(c, status, stored, view)
 	return nil
 }
 
-func (a *Admin) getPINApplication(c *call) error {
-	app, _, err := a.pinApplication(c)
-	if err != nil {
-		return err
-	}
-	return a.writeStoredPIN(c, http.StatusOK, app.ID, nil)
-}
-
 func (a *Admin) putPINApplication(c *call) error {
-	app, _, err := a.pinApplication(c)
-	if err != nil {
-		return err
-	}
-	if err := matchVersion(c.r, app.Version); err != nil {
-		return err
-	}
-	var in pinReplace
-	if err := decode(c.r, &in); err != nil {
-		return err
-	}
-	if in.ID != "" && in.ID != app.ID {
-		return badRequest("id", "The id cannot be changed.")
-	}
-	if err := pinMetadata(&in.PINApplicationMetadata); err != nil {
-		return err
-	}
-	if in.Username != app.Username {
-		return badRequest("username", "The username cannot be changed: create another application.")
-	}
-	if err := a.pinModeFits(&in.PINApplicationMetadata, app); err != nil {
-		return err
-	}
+	applications := a.pinApplications()
 	// Networks, certificate and lifetimes stand in both records: one act writes both, or a write that came too late for the
 	// second would leave a fence on one of them alone.
-	app.PINApplicationMetadata, app.UpdatedAt = in.PINApplicationMetadata, a.o.Now()
-	metadata := a.o.Contracts.PINClient(in.PINApplicationMetadata)
-	event, clientEvent := a.event(c, signet.EventPINApplicationUpdated, pinTarget(app.ID)), a.event(c, signet.EventClientUpdated, "client:"+string(app.ID))
-	event.ClientID, clientEvent.ClientID = app.ID, app.ID
-	if err := a.o.Contracts.PINApplications.UpdatePINApplicationWithClient(c.ctx(), app, metadata, event, clientEvent); err != nil {
-		return stale(err)
+	update := func(ctx context.Context, p *pinRecord, event signet.Event) error {
+		clientEvent := a.clientEvent(c, signet.EventClientUpdated, p.app.ID)
+		return a.o.Contracts.PINApplications.UpdatePINApplicationWithClient(ctx, p.app,
+			a.o.Contracts.PINClient(p.app.PINApplicationMetadata), event, clientEvent)
 	}
-	return a.writeStoredPIN(c, http.StatusOK, app.ID, nil)
+	return replace(c, applications, update, func(p *pinRecord, in *pinReplace) (signet.Event, error) {
+		if err := unchanged("id", string(in.ID), string(p.app.ID)); err != nil {
+			return signet.Event{}, err
+		}
+		if err := pinMetadata(&in.PINApplicationMetadata); err != nil {
+			return signet.Event{}, err
+		}
+		if in.Username != p.app.Username {
+			return signet.Event{}, badRequest("username", "The username cannot be changed: create another application.")
+		}
+		if err := a.pinModeFits(&in.PINApplicationMetadata, p.app); err != nil {
+			return signet.Event{}, err
+		}
+		p.app.PINApplicationMetadata, p.app.UpdatedAt = in.PINApplicationMetadata, a.o.Now()
+		return applications.event(c, signet.EventPINApplicationUpdated, p), nil
+	})
 }
 
 // pinModeFits: a mode needs keys of its length; the ones that live are asked.
@@ -280,10 +275,11 @@ func (a *Admin) pinModeFits(m *signet.PINApplicationMetadata, app *signet.PINApp
 
 // setPIN changes the PIN and ends what was issued under the one of before.
 func (a *Admin) setPIN(c *call) error {
-	app, _, err := a.pinApplication(c)
+	found, err := a.pinApplications().load(c)
 	if err != nil {
 		return err
 	}
+	app := found.app
 	var in struct {
 		PIN signet.Secret `json:"pin"`
 	}
@@ -295,44 +291,21 @@ func (a *Admin) setPIN(c *call) error {
 		return err
 	}
 	app.PINHash, app.UpdatedAt = phc, a.o.Now()
-	event := a.event(c, signet.EventPINApplicationUpdated, pinTarget(app.ID))
-	event.ClientID, event.Reason = app.ID, "pin_changed"
+	event := a.pinApplications().event(c, signet.EventPINApplicationUpdated, found)
+	event.Reason = "pin_changed"
 	if err := a.o.Contracts.PINApplications.UpdatePINApplication(c.ctx(), app, event); err != nil {
 		return stale(err)
 	}
-	return a.writeStoredPIN(c, http.StatusOK, app.ID, func(view *pinView) { view.PIN = made })
-}
-
-func (a *Admin) disablePINApplication(c *call) error { return a.setPINDisabled(c, true) }
-func (a *Admin) enablePINApplication(c *call) error  { return a.setPINDisabled(c, false) }
-
-// setPINDisabled acts on the application's client: disabling ends its grants like every other client's.
-func (a *Admin) setPINDisabled(c *call, disabled bool) error {
-	app, _, err := a.pinApplication(c)
-	if err != nil {
-		return err
-	}
-	if err := empty(c.r); err != nil {
-		return err
-	}
-	kind := signet.EventClientEnabled
-	if disabled {
-		kind = signet.EventClientDisabled
-	}
-	event := a.event(c, kind, pinTarget(app.ID))
-	event.ClientID = app.ID
-	if err := a.o.Clients.SetClientDisabled(c.ctx(), app.ID, disabled, event); err != nil {
-		return err
-	}
-	return a.writeStoredPIN(c, http.StatusOK, app.ID, nil)
+	return a.writeStoredPIN(c, http.StatusOK, func(view *pinView) { view.PIN = made })
 }
 
 // rotatePINKey adds an AES key; both decrypt until the older one ends.
 func (a *Admin) rotatePINKey(c *call) error {
-	app, _, err := a.pinApplication(c)
+	found, err := a.pinApplications().load(c)
 	if err != nil {
 		return err
 	}
+	app := found.app
 	var in struct {
 		pinKeyInput
 		Overlap *signet.Seconds `json:"overlap"`
@@ -351,13 +324,13 @@ func (a *Admin) rotatePINKey(c *call) error {
 	if err := a.addKey(c, &sealed, app.Keys, in.Overlap); err != nil {
 		return err
 	}
-	return a.writeStoredPIN(c, http.StatusCreated, app.ID, func(view *pinView) { view.KeyID, view.Key = key.id, key.shown })
+	return a.writeStoredPIN(c, http.StatusCreated, func(view *pinView) { view.KeyID, view.Key = key.id, key.shown })
 }
 
 func (a *Admin) endPINKey(c *call) error {
-	app, _, err := a.pinApplication(c)
+	found, err := a.pinApplications().load(c)
 	if err != nil {
 		return err
 	}
-	return a.endKey(c, pinTarget(app.ID), app.Keys)
+	return a.endKey(c, pinTarget(found.app.ID), found.app.Keys)
 }

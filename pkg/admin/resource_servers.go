@@ -1,14 +1,13 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/signet-auth/signet/pkg/signet"
-	"github.com/signet-auth/signet/pkg/web"
 )
 
 // resourceServerInput is the body of a create. The key comes in exactly one way: a public one as jwk or pem; one that
@@ -55,13 +54,31 @@ func viewResourceServer(s *signet.ResourceServer) resourceServerView {
 		HoldsPrivate: len(s.Keys) > 0, Disabled: s.Disabled(), CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt, Version: s.Version}
 }
 
-func writeResourceServer(c *call, status int, s *signet.ResourceServer) {
-	c.w.Header().Set("ETag", etag(s.Version))
-	web.WriteJSON(c.w, status, viewResourceServer(s))
+func (a *Admin) resourceServers() *record[signet.ResourceServer] {
+	return &record[signet.ResourceServer]{
+		noun: "resource server",
+		find: func(c *call) (*signet.ResourceServer, error) {
+			id, err := named(c, "server", clientIDs)
+			if err != nil {
+				return nil, err
+			}
+			return a.o.Contracts.ResourceServers.ResourceServer(c.ctx(), id)
+		},
+		version: func(s *signet.ResourceServer) int64 { return s.Version },
+		view:    func(s *signet.ResourceServer) any { return viewResourceServer(s) },
+		event: func(c *call, kind signet.EventKind, s *signet.ResourceServer) signet.Event {
+			return a.event(c, kind, signet.OwnerResourceServer+s.ID)
+		},
+		// Nothing is issued for a disabled one any more.
+		disable: func(ctx context.Context, s *signet.ResourceServer, disabled bool, event signet.Event) error {
+			return a.o.Contracts.ResourceServers.SetResourceServerDisabled(ctx, s.ID, disabled, event)
+		},
+		disabled: signet.EventResourceServerDisabled, enabled: signet.EventResourceServerEnabled,
+	}
 }
 
 func (a *Admin) listResourceServers(c *call) error {
-	return writePage(a, c, "resource-servers", "resource_servers", a.o.Contracts.ResourceServers.ListResourceServers,
+	return writePage(a, c, "resource_servers", a.o.Contracts.ResourceServers.ListResourceServers,
 		func(s *signet.ResourceServer) (resourceServerView, string) { return viewResourceServer(s), s.ID })
 }
 
@@ -97,10 +114,10 @@ func (a *Admin) createResourceServer(c *call) error {
 	}
 	event := a.event(c, signet.EventResourceServerCreated, signet.OwnerResourceServer+server.ID)
 	if err := a.o.Contracts.ResourceServers.InsertResourceServer(c.ctx(), server, event); err != nil {
-		return err
+		return taken("id or audience", err)
 	}
 	c.w.Header().Set("Location", "/admin/v1/resource-servers/"+server.ID)
-	writeResourceServer(c, http.StatusCreated, server)
+	a.resourceServers().write(c, http.StatusCreated, server)
 	return nil
 }
 
@@ -118,62 +135,24 @@ func resourceServerProblems(m *signet.ResourceServerMetadata) error {
 	if m.Enc == "" {
 		m.Enc = signet.EncA256GCM
 	}
-	if len(j) == 0 {
-		return nil
-	}
-	return badRequest("resource_server_metadata", "%s.", strings.Join(j, "; "))
-}
-
-// resourceServer reads the record of the path; the copy may be changed.
-func (a *Admin) resourceServer(c *call) (*signet.ResourceServer, error) {
-	if err := noQuery(c.r); err != nil {
-		return nil, err
-	}
-	id := c.r.PathValue("server")
-	if !clientIDs.MatchString(id) {
-		return nil, signet.ErrNotFound
-	}
-	found, err := a.o.Contracts.ResourceServers.ResourceServer(c.ctx(), id)
-	if err != nil {
-		return nil, err
-	}
-	own := *found
-	return &own, nil
-}
-
-func (a *Admin) getResourceServer(c *call) error {
-	server, err := a.resourceServer(c)
-	if err != nil {
-		return err
-	}
-	writeResourceServer(c, http.StatusOK, server)
-	return nil
+	return j.refuse("resource_server_metadata")
 }
 
 func (a *Admin) putResourceServer(c *call) error {
-	server, err := a.resourceServer(c)
-	if err != nil {
-		return err
+	servers := a.resourceServers()
+	update := func(ctx context.Context, server *signet.ResourceServer, event signet.Event) error {
+		return taken("audience", stale(a.o.Contracts.ResourceServers.UpdateResourceServer(ctx, server, event)))
 	}
-	if err := matchVersion(c.r, server.Version); err != nil {
-		return err
-	}
-	var in resourceServerReplace
-	if err := decode(c.r, &in); err != nil {
-		return err
-	}
-	if in.ID != "" && in.ID != server.ID {
-		return badRequest("id", "The id cannot be changed.")
-	}
-	if err := in.replace(server); err != nil {
-		return err
-	}
-	server.ResourceServerMetadata, server.UpdatedAt = in.ResourceServerMetadata, a.o.Now()
-	event := a.event(c, signet.EventResourceServerUpdated, signet.OwnerResourceServer+server.ID)
-	if err := a.o.Contracts.ResourceServers.UpdateResourceServer(c.ctx(), server, event); err != nil {
-		return stale(err)
-	}
-	return a.writeStoredServer(c, server.ID)
+	return replace(c, servers, update, func(server *signet.ResourceServer, in *resourceServerReplace) (signet.Event, error) {
+		if err := unchanged("id", in.ID, server.ID); err != nil {
+			return signet.Event{}, err
+		}
+		if err := in.replace(server); err != nil {
+			return signet.Event{}, err
+		}
+		server.ResourceServerMetadata, server.UpdatedAt = in.ResourceServerMetadata, a.o.Now()
+		return servers.event(c, signet.EventResourceServerUpdated, server), nil
+	})
 }
 
 // replace judges what is to stand in a server's place.
@@ -200,37 +179,4 @@ func (in *resourceServerReplace) replace(server *signet.ResourceServer) error {
 		return badRequest("alg", "signet holds this server's private key for one alg: create another.")
 	}
 	return nil
-}
-
-func (a *Admin) writeStoredServer(c *call, id string) error {
-	stored, err := a.o.Contracts.ResourceServers.ResourceServer(c.ctx(), id)
-	if err != nil {
-		return err
-	}
-	writeResourceServer(c, http.StatusOK, stored)
-	return nil
-}
-
-func (a *Admin) disableResourceServer(c *call) error {
-	return a.setServerDisabled(c, true, signet.EventResourceServerDisabled)
-}
-
-func (a *Admin) enableResourceServer(c *call) error {
-	return a.setServerDisabled(c, false, signet.EventResourceServerEnabled)
-}
-
-// setServerDisabled: nothing is issued for a disabled one any more.
-func (a *Admin) setServerDisabled(c *call, disabled bool, kind signet.EventKind) error {
-	server, err := a.resourceServer(c)
-	if err != nil {
-		return err
-	}
-	if err := empty(c.r); err != nil {
-		return err
-	}
-	event := a.event(c, kind, signet.OwnerResourceServer+server.ID)
-	if err := a.o.Contracts.ResourceServers.SetResourceServerDisabled(c.ctx(), server.ID, disabled, event); err != nil {
-		return err
-	}
-	return a.writeStoredServer(c, server.ID)
 }

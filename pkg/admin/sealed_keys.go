@@ -127,7 +127,7 @@ func (a *Admin) addKey(c *call, key *signet.SealedKey, before []signet.SealedKey
 		return err
 	}
 	if err := a.o.Contracts.SealedKeys.PutSealedKey(c.ctx(), key, a.event(c, signet.EventCredentialAdded, key.Credential())); err != nil {
-		return err
+		return taken("kid", err)
 	}
 	now := a.o.Now()
 	at := now.Add(keep)
@@ -180,7 +180,7 @@ func (a *Admin) endKey(c *call, owner string, keys []signet.SealedKey) error {
 		c.w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
-	return signet.ErrNotFound
+	return noSuch("key of this record", signet.ErrNotFound)
 }
 
 // keyAdded is the answer of a rotation: the new key's name, and its secret once when signet made it.

@@ -25,19 +25,7 @@ func profileProblems(username string, p *signet.Profile) error {
 	j.about(p)
 	j.reach(p)
 	j.address(p.Address)
-	if len(j) == 0 {
-		return nil
-	}
-	return badRequest("user_profile", "%s.", strings.Join(j[:min(len(j), 20)], "; "))
-}
-
-// faults are the problems found so far.
-type faults []string
-
-func (j *faults) need(ok bool, member, text string) {
-	if !ok {
-		*j = append(*j, member+" "+text)
-	}
+	return j.refuse("user_profile")
 }
 
 // about is the person (scope profile).

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"regexp"
@@ -47,9 +48,32 @@ func viewUser(u *signet.User) userView {
 		Disabled: u.Disabled(), CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt, Version: u.Version}
 }
 
-func writeUser(c *call, status int, user *signet.User) {
-	c.w.Header().Set("ETag", etag(user.Version))
-	web.WriteJSON(c.w, status, viewUser(user))
+func (a *Admin) users() *record[signet.User] {
+	return &record[signet.User]{
+		noun: "user",
+		find: func(c *call) (*signet.User, error) {
+			sub, err := named(c, "sub", subs)
+			if err != nil {
+				return nil, err
+			}
+			return a.o.Users.User(c.ctx(), signet.UserID(sub))
+		},
+		version: func(u *signet.User) int64 { return u.Version },
+		view:    func(u *signet.User) any { return viewUser(u) },
+		event:   func(c *call, kind signet.EventKind, u *signet.User) signet.Event { return a.userEvent(c, kind, u.ID) },
+		// Every session and grant of the user ends in the same transaction.
+		disable: func(ctx context.Context, u *signet.User, disabled bool, event signet.Event) error {
+			return a.o.UserActs.SetUserDisabled(ctx, u.ID, disabled, event)
+		},
+		disabled: signet.EventUserDisabled, enabled: signet.EventUserEnabled,
+	}
+}
+
+// userEvent starts the audit event of an act on a user.
+func (a *Admin) userEvent(c *call, kind signet.EventKind, id signet.UserID) signet.Event {
+	event := a.event(c, kind, "user:"+string(id))
+	event.UserID = id
+	return event
 }
 
 // listUsers lists, or with username finds the one user of that login name or e-mail address.
@@ -73,21 +97,7 @@ func (a *Admin) listUsers(c *call) error {
 		writeList(c, "users", []userView{viewUser(user)}, "")
 		return nil
 	}
-	page, err := a.page(c.r, "users")
-	if err != nil {
-		return err
-	}
-	users, err := a.o.Users.ListUsers(c.ctx(), page.After, page.Limit)
-	if err != nil {
-		return err
-	}
-	views, last := make([]userView, 0, len(users)), ""
-	for i := range users {
-		views = append(views, viewUser(&users[i]))
-		last = string(users[i].ID)
-	}
-	writeList(c, "users", views, a.nextPage("users", page, len(users), last))
-	return nil
+	return writePage(a, c, "users", a.o.Users.ListUsers, func(u *signet.User) (userView, string) { return viewUser(u), string(u.ID) })
 }
 
 func (a *Admin) createUser(c *call) error {
@@ -107,13 +117,11 @@ func (a *Admin) createUser(c *call) error {
 		}
 		user.PasswordHash, user.PasswordChangedAt = phc, now
 	}
-	event := a.event(c, signet.EventUserCreated, "user:"+string(user.ID))
-	event.UserID = user.ID
-	if err := a.o.Users.InsertUser(c.ctx(), user, event); err != nil {
-		return err
+	if err := a.o.Users.InsertUser(c.ctx(), user, a.userEvent(c, signet.EventUserCreated, user.ID)); err != nil {
+		return taken("username", err)
 	}
 	c.w.Header().Set("Location", "/admin/v1/users/"+string(user.ID))
-	writeUser(c, http.StatusCreated, user)
+	a.users().write(c, http.StatusCreated, user)
 	return nil
 }
 
@@ -132,95 +140,26 @@ func (a *Admin) hash(c *call, password signet.Secret) (string, error) {
 
 var subs = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
-func (a *Admin) user(c *call) (*signet.User, error) {
-	if err := noQuery(c.r); err != nil {
-		return nil, err
-	}
-	sub := c.r.PathValue("sub")
-	if !subs.MatchString(sub) {
-		return nil, signet.ErrNotFound
-	}
-	found, err := a.o.Users.User(c.ctx(), signet.UserID(sub))
-	if err != nil {
-		return nil, err
-	}
-	own := *found
-	return &own, nil
-}
-
-func (a *Admin) getUser(c *call) error {
-	user, err := a.user(c)
-	if err != nil {
-		return err
-	}
-	writeUser(c, http.StatusOK, user)
-	return nil
-}
-
 func (a *Admin) putUser(c *call) error {
-	user, err := a.user(c)
-	if err != nil {
-		return err
+	users := a.users()
+	update := func(ctx context.Context, user *signet.User, event signet.Event) error {
+		return taken("username", stale(a.o.Users.UpdateUser(ctx, user, event)))
 	}
-	if err := matchVersion(c.r, user.Version); err != nil {
-		return err
-	}
-	var in userReplace
-	if err := decode(c.r, &in); err != nil {
-		return err
-	}
-	if in.Sub != "" && in.Sub != user.ID {
-		return badRequest("sub", "The sub cannot be changed.")
-	}
-	if err := profileProblems(in.Username, &in.Profile); err != nil {
-		return err
-	}
-	user.Username, user.Profile, user.UpdatedAt = in.Username, in.Profile, a.o.Now()
-	event := a.event(c, signet.EventUserUpdated, "user:"+string(user.ID))
-	event.UserID = user.ID
-	if err := a.o.Users.UpdateUser(c.ctx(), user, event); err != nil {
-		return err
-	}
-	return a.writeStored(c, user.ID)
-}
-
-func (a *Admin) writeStored(c *call, id signet.UserID) error {
-	stored, err := a.o.Users.User(c.ctx(), id)
-	if err != nil {
-		return err
-	}
-	writeUser(c, http.StatusOK, stored)
-	return nil
-}
-
-func (a *Admin) disableUser(c *call) error {
-	return a.setUserDisabled(c, true, signet.EventUserDisabled)
-}
-
-func (a *Admin) enableUser(c *call) error {
-	return a.setUserDisabled(c, false, signet.EventUserEnabled)
-}
-
-// setUserDisabled: disabling ends every session and grant of the user in the same transaction.
-func (a *Admin) setUserDisabled(c *call, disabled bool, kind signet.EventKind) error {
-	user, err := a.user(c)
-	if err != nil {
-		return err
-	}
-	if err := empty(c.r); err != nil {
-		return err
-	}
-	event := a.event(c, kind, "user:"+string(user.ID))
-	event.UserID = user.ID
-	if err := a.o.UserActs.SetUserDisabled(c.ctx(), user.ID, disabled, event); err != nil {
-		return err
-	}
-	return a.writeStored(c, user.ID)
+	return replace(c, users, update, func(user *signet.User, in *userReplace) (signet.Event, error) {
+		if err := unchanged("sub", string(in.Sub), string(user.ID)); err != nil {
+			return signet.Event{}, err
+		}
+		if err := profileProblems(in.Username, &in.Profile); err != nil {
+			return signet.Event{}, err
+		}
+		user.Username, user.Profile, user.UpdatedAt = in.Username, in.Profile, a.o.Now()
+		return users.event(c, signet.EventUserUpdated, user), nil
+	})
 }
 
 // setPassword ends every session and grant too: whoever knew the old password is out.
 func (a *Admin) setPassword(c *call) error {
-	user, err := a.user(c)
+	user, err := a.users().load(c)
 	if err != nil {
 		return err
 	}
@@ -234,9 +173,7 @@ func (a *Admin) setPassword(c *call) error {
 	if err != nil {
 		return err
 	}
-	event := a.event(c, signet.EventPasswordChanged, "user:"+string(user.ID))
-	event.UserID = user.ID
-	if err := a.o.UserActs.SetPassword(c.ctx(), user.ID, phc, event); err != nil {
+	if err := a.o.UserActs.SetPassword(c.ctx(), user.ID, phc, a.userEvent(c, signet.EventPasswordChanged, user.ID)); err != nil {
 		return err
 	}
 	c.w.WriteHeader(http.StatusNoContent)
@@ -248,18 +185,18 @@ func (a *Admin) revokeConsent(c *call) error {
 	if err := empty(c.r); err != nil {
 		return err
 	}
-	user, err := a.user(c)
+	user, err := a.users().load(c)
 	if err != nil {
 		return err
 	}
-	client, err := a.client(c)
+	client, err := a.clients().load(c)
 	if err != nil {
 		return err
 	}
 	event := a.event(c, signet.EventConsentRevoked, "client:"+string(client.ID))
 	event.UserID, event.ClientID = user.ID, client.ID
 	if err := a.o.UserActs.RevokeConsent(c.ctx(), user.ID, client.ID, event); err != nil {
-		return err
+		return noSuch("consent", err)
 	}
 	c.w.WriteHeader(http.StatusNoContent)
 	return nil
