@@ -1,7 +1,6 @@
 package faults
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -16,7 +15,9 @@ import (
 
 const (
 	linearClients  = 20
-	linearFamilies = 4  // that are acted on at once
+	linearFamilies = 4 // that are acted on at once, for linearTurn; then it is the turn of others
+	linearTurns    = 10
+	linearTurn     = 100 * time.Millisecond
 	linearOps      = 48 // of one family, so that its history can be searched
 	// linearLife is how old a family gets: younger than the grace of its client, 30 s.
 	linearLife = 15 * time.Second
@@ -43,22 +44,22 @@ type kins struct {
 	users []login
 	mu    sync.Mutex
 	all   []*kin
+	// places hold the families that are acted on.
+	places [linearTurns * linearFamilies]*kin
 }
 
 func (r *kins) now() time.Duration { return time.Since(r.base) }
 
-// pick returns a family that may be acted on once more, or nil when another one is needed.
-func (r *kins) pick() *kin {
+// pick returns a place whose turn it is, and its family, nil when it has none that may be acted on once more. A family has
+// its turn now and again for some seconds, so that it lives before and after a fault; in its turn many act on it at once.
+func (r *kins) pick() (place int, k *kin) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for range linearFamilies {
-		young := r.all[max(0, len(r.all)-linearFamilies):]
-		k := young[rand.IntN(len(young))]
-		if k.reserve() {
-			return k
-		}
+	place = int(r.now()/linearTurn)%linearTurns*linearFamilies + rand.IntN(linearFamilies)
+	if k = r.places[place]; k != nil && !k.reserve() {
+		k = nil
 	}
-	return nil
+	return place, k
 }
 
 func (k *kin) reserve() bool {
@@ -72,7 +73,7 @@ func (k *kin) reserve() bool {
 }
 
 // begin asks for a code. Mostly the one who asked redeems it, else whoever is first.
-func (r *kins) begin(n *e2e.Node) error {
+func (r *kins) begin(n *e2e.Node, place int) error {
 	user := r.users[rand.IntN(len(r.users))]
 	code, got := r.w.code(n, user)
 	if code == "" {
@@ -89,7 +90,7 @@ func (r *kins) begin(n *e2e.Node) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.all = append(r.all, k)
+	r.all, r.places[place] = append(r.all, k), k
 	return nil
 }
 
@@ -136,9 +137,9 @@ func (r *kins) redeem(k *kin, n *e2e.Node) error {
 // step is one act of a client: on a family, or the beginning of one.
 func (r *kins) step() error {
 	n := r.w.cluster.Nodes[rand.IntN(2)]
-	k := r.pick()
+	place, k := r.pick()
 	if k == nil {
-		return r.begin(n)
+		return r.begin(n, place)
 	}
 	k.mu.Lock()
 	tokens, access := len(k.tokens), len(k.access)
@@ -233,9 +234,6 @@ func TestHistoriesAreLinear(t *testing.T) {
 	r := &kins{w: w, base: time.Now()}
 	for i := range 4 {
 		r.users = append(r.users, w.newUser(fmt.Sprintf("linear-%d", i)))
-	}
-	if err := r.begin(w.one); err != nil || len(r.all) == 0 {
-		t.Fatal(errors.Join(err, errors.New("no first family")))
 	}
 	workers := make([]*worker, linearClients)
 	for i := range workers {
