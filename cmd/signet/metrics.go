@@ -59,10 +59,10 @@ func newAlarms(registry *prometheus.Registry, redis *redisstore.Store) (*alarms,
 			Name: "signet_login_throttled_total", Help: "Guesses at passwords that were refused unseen, by the limit that refused.",
 		}, []string{"limit"}),
 	}
-	for _, outcome := range []string{"unknown_user", "wrong_password", "user_disabled", "no_password", "unreadable_hash", "user_ended", "undecided"} {
+	for _, outcome := range []string{"unknown_user", "wrong_password", "user_disabled", "no_password", "unreadable_hash", "user_ended", "user_limit", "undecided"} {
 		a.failures.WithLabelValues(outcome)
 	}
-	for _, limit := range []string{"known", "name_network", "network", "name", "local"} {
+	for _, limit := range []string{"known", "name_network", "network", "name", "user_network", "user", "local"} {
 		a.throttled.WithLabelValues(limit)
 	}
 	err := errors.Join(registry.Register(a.failures), registry.Register(a.throttled))

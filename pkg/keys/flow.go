@@ -2,9 +2,11 @@ package keys
 
 import (
 	"crypto/rand"
+	"crypto/subtle"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"net/url"
 	"strings"
 
 	"github.com/signet-auth/signet/pkg/signet"
@@ -68,9 +70,11 @@ func (r *Ring) SealFlow(flow *signet.Flow) (string, error) {
 	return r.Seal(flowPurpose(flow.Purpose), plain)
 }
 
-// OpenFlow opens what SealFlow made, of this purpose and not older than signet.FlowLifetime.
-// Error: CodeInvalidRequest, one message whatever was wrong.
-func (r *Ring) OpenFlow(sealed, purpose string) (*signet.Flow, error) {
+// OpenFlow opens what SealFlow made: unaltered, of this purpose, not older than signet.FlowLifetime, and of the browser
+// with that hash or of none yet (CSR-02, CSR-04: somebody else's flow would log a victim in as the attacker, or give one
+// person's code to another). Errors: CodeInvalidRequest, CodeForbidden for another browser's. One that is only too old, or
+// another browser's, says where its request begins anew (signet.RestartOf): that is for a person to do, with a click.
+func (r *Ring) OpenFlow(sealed, purpose, browser string) (*signet.Flow, error) {
 	plain, err := r.Open(flowPurpose(purpose), sealed)
 	if err != nil {
 		return nil, err
@@ -80,9 +84,23 @@ func (r *Ring) OpenFlow(sealed, purpose string) (*signet.Flow, error) {
 		return nil, unreadable("flow_form")
 	}
 	if !flow.Live(r.now()) {
-		return nil, unreadable("flow_expired")
+		return nil, r.restartable(flow, signet.NewError(signet.CodeInvalidRequest, "This page has expired.", "flow_expired"))
+	}
+	if flow.Browser != "" && subtle.ConstantTimeCompare([]byte(flow.Browser), []byte(browser)) != 1 {
+		// Nearly always it is this browser all the same: two tabs began without a cookie, and the later cookie stayed.
+		return nil, r.restartable(flow, signet.NewError(signet.CodeForbidden,
+			"This page was begun in another browser, or in another tab of this one.", "flow_of_another_browser"))
 	}
 	return flow, nil
+}
+
+// restartable adds the way to begin the flow's request anew to why it is refused.
+func (r *Ring) restartable(flow *signet.Flow, why error) error {
+	sealed, err := r.SealFlow(flow.Anew(r.now()))
+	if err != nil {
+		return why
+	}
+	return signet.Restartable(why, "/"+flow.Purpose+"?flow="+url.QueryEscape(sealed))
 }
 
 func unreadable(reason string) error {

@@ -71,24 +71,66 @@ func TestFlow(t *testing.T) {
 	}
 	sealed, err := ring.SealFlow(flow)
 	must(t, err)
-	back, err := ring.OpenFlow(sealed, signet.FlowAuthorize)
+	back, err := ring.OpenFlow(sealed, signet.FlowAuthorize, "hash")
 	must(t, err)
 	if back.ID != "f1" || back.Params["state"] != "<&>\u2028" || len(back.Extra["resource"]) != 2 || !back.CreatedAt.Equal(flow.CreatedAt) {
 		t.Errorf("flow %+v", back)
 	}
-	_, err = ring.OpenFlow(sealed, signet.FlowLogout)
+	_, err = ring.OpenFlow(sealed, signet.FlowLogout, "hash")
 	wantCode(t, err, signet.CodeInvalidRequest)
 	plain, err := ring.Seal("authorize", []byte(`{"p":"authorize"}`))
 	must(t, err)
-	_, err = ring.OpenFlow(plain, signet.FlowAuthorize)
+	_, err = ring.OpenFlow(plain, signet.FlowAuthorize, "hash")
 	wantCode(t, err, signet.CodeInvalidRequest)
 
 	c.advance(signet.FlowLifetime - time.Second)
-	_, err = ring.OpenFlow(sealed, signet.FlowAuthorize)
+	_, err = ring.OpenFlow(sealed, signet.FlowAuthorize, "hash")
 	must(t, err)
 	c.advance(time.Second)
-	_, err = ring.OpenFlow(sealed, signet.FlowAuthorize)
+	_, err = ring.OpenFlow(sealed, signet.FlowAuthorize, "hash")
 	wantCode(t, err, signet.CodeInvalidRequest)
+}
+
+// CSR-02, CSR-04: a flow is of one browser. Another's, and one that is too old, can be begun anew as its link would begin
+// it: bound to nobody, of now, without session and answer. What was altered cannot.
+func TestFlowIsOfOneBrowser(t *testing.T) {
+	t.Parallel()
+	ring, c := started(t)
+	flow := &signet.Flow{
+		ID: "f1", Purpose: signet.FlowLogout, Browser: "hash", CreatedAt: c.Now(), ClientID: "spa", SessionID: "s1", Denied: true,
+		Params: map[string]string{"state": "x"}, Extra: map[string][]string{"resource": {"a"}},
+	}
+	sealed, err := ring.SealFlow(flow)
+	must(t, err)
+	anew := func(err error, code signet.Code) {
+		t.Helper()
+		wantCode(t, err, code)
+		again, ok := strings.CutPrefix(signet.RestartOf(err), "/logout?flow=")
+		if !ok {
+			t.Fatalf("way on %q", signet.RestartOf(err))
+		}
+		got, err := ring.OpenFlow(again, signet.FlowLogout, "")
+		must(t, err)
+		if got.ID == "f1" || got.Browser != "" || got.Denied || got.SessionID != "" || !got.CreatedAt.Equal(c.Now()) ||
+			got.ClientID != "spa" || got.Params["state"] != "x" || got.Extra["resource"][0] != "a" {
+			t.Errorf("flow %+v", got)
+		}
+	}
+	for _, browser := range []string{"", "other", "hash2"} {
+		_, err := ring.OpenFlow(sealed, signet.FlowLogout, browser)
+		anew(err, signet.CodeForbidden)
+	}
+	for _, altered := range []string{sealed[:len(sealed)-4] + "AAAA", "", "noise"} {
+		if _, err := ring.OpenFlow(altered, signet.FlowLogout, "hash"); err == nil || signet.RestartOf(err) != "" {
+			t.Errorf("%q: %v, way on %q", altered, err, signet.RestartOf(err))
+		}
+	}
+	if _, err := ring.OpenFlow(sealed, signet.FlowAuthorize, "hash"); err == nil || signet.RestartOf(err) != "" {
+		t.Errorf("another purpose: %v", err)
+	}
+	c.advance(signet.FlowLifetime)
+	_, err = ring.OpenFlow(sealed, signet.FlowLogout, "hash")
+	anew(err, signet.CodeInvalidRequest)
 }
 
 // Flows and codes that are under way survive the change of their keys.
@@ -118,7 +160,7 @@ func TestSymmetricRotation(t *testing.T) {
 	if string(code) == string(firstCode) || len(older) != 1 || string(older[0]) != string(firstCode) {
 		t.Error("code key did not change, or the old one is lost")
 	}
-	_, err = ring.OpenFlow(sealed, signet.FlowAuthorize)
+	_, err = ring.OpenFlow(sealed, signet.FlowAuthorize, "hash")
 	must(t, err)
 	next, err := ring.SealFlow(flow)
 	must(t, err)
@@ -168,7 +210,7 @@ func TestROT02SymmetricRevocation(t *testing.T) {
 			must(t, ring.Revoke(ctx, info.ID, event(signet.EventKeyRevoked)))
 		}
 	}
-	_, err = ring.OpenFlow(sealed, signet.FlowAuthorize)
+	_, err = ring.OpenFlow(sealed, signet.FlowAuthorize, "hash")
 	wantCode(t, err, signet.CodeInvalidRequest)
 	if ring.HashKeys().Verify("secret", stored) {
 		t.Error("the revoked hash key verifies")
@@ -182,6 +224,6 @@ func TestROT02SymmetricRevocation(t *testing.T) {
 	}
 	fresh, err := ring.SealFlow(flow)
 	must(t, err)
-	_, err = ring.OpenFlow(fresh, signet.FlowAuthorize)
+	_, err = ring.OpenFlow(fresh, signet.FlowAuthorize, "hash")
 	must(t, err)
 }

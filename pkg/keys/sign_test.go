@@ -192,7 +192,7 @@ func BenchmarkFlow(b *testing.B) {
 	for b.Loop() {
 		sealed, err := ring.SealFlow(flow)
 		must(b, err)
-		_, err = ring.OpenFlow(sealed, signet.FlowAuthorize)
+		_, err = ring.OpenFlow(sealed, signet.FlowAuthorize, "hash")
 		must(b, err)
 	}
 }

@@ -50,63 +50,52 @@ type shownMembership struct {
 //  1. who is logged in  2. their memberships  3. write
 //
 // No flow leads here: without a login there is no client to log in for, and the page says so.
-func (l *Login) getAccount(w http.ResponseWriter, r *http.Request) {
-	if _, err := web.Query(r); err != nil {
-		l.fail(w, r, err)
-		return
+func (l *Login) getAccount(w http.ResponseWriter, r *http.Request) error {
+	if _, err := read(r); err != nil {
+		return err
 	}
 	session, user, err := l.person(r)
 	if err != nil {
-		l.fail(w, r, err)
-		return
+		return err
 	}
 	if session == nil {
 		// 200: 401 would need a challenge that browsers know (RFC 9110 §15.5.2).
-		l.show(w, r, http.StatusOK, func(b io.Writer) error { return l.Pages.LoginFirst(b, templates.LoginFirstView{}) })
-		return
+		return l.show(w, http.StatusOK, func(b io.Writer) error { return l.Pages.LoginFirst(b, templates.LoginFirstView{}) })
 	}
-	l.showAccount(w, r, session, user, http.StatusOK, "", "")
+	return l.showAccount(w, r, session, user, http.StatusOK, "", "")
 }
 
 // postAccount takes a decision about one membership.
 //
-//  1. from our own page  2. parse, nothing but our fields  3. who is logged in  4. what the page showed to this session
-//  5. it still stands as shown  6. write with the event  7. back to the page
+//  1. from our own page, nothing but our fields  2. who is logged in  3. what the page showed to this session
+//  4. it still stands as shown  5. write with the event  6. back to the page
 //
 // What is already so is done: a form that is sent twice does one thing.
-func (l *Login) postAccount(w http.ResponseWriter, r *http.Request) {
-	form, err := posted(r)
-	if err == nil {
-		err = onlyFields(form, "page", "decision")
-	}
+func (l *Login) postAccount(w http.ResponseWriter, r *http.Request) error {
+	form, err := read(r, "page", "decision")
 	if err != nil {
-		l.fail(w, r, err)
-		return
+		return err
 	}
 	session, user, err := l.person(r)
 	if err != nil {
-		l.fail(w, r, err)
-		return
+		return err
 	}
 	if session == nil {
-		seeOther(w, "/account")
-		return
+		return seeOther(w, "/account")
 	}
 	web.Note(r.Context(), "user_id", string(user.ID))
 	shown, err := l.openShown(form.Get("page"), session)
 	if err != nil {
-		l.fail(w, r, err)
-		return
+		return err
 	}
 	about, problem, err := l.decide(r, shown, form.Get("decision"))
-	switch {
-	case err != nil:
-		l.fail(w, r, err)
-	case problem != "":
-		l.showAccount(w, r, session, user, http.StatusConflict, about, problem)
-	default:
-		seeOther(w, "/account")
+	if err != nil {
+		return err
 	}
+	if problem != "" {
+		return l.showAccount(w, r, session, user, http.StatusConflict, about, problem)
+	}
+	return seeOther(w, "/account")
 }
 
 // openShown opens what a button stands for. Error: CodeForbidden.
@@ -198,11 +187,10 @@ func findMember(memberships *signet.Memberships, account string) *signet.Member 
 }
 
 // showAccount writes the page: the newest invitation first, then the memberships by name.
-func (l *Login) showAccount(w http.ResponseWriter, r *http.Request, session *signet.Session, user *signet.User, status int, about, problem string) {
+func (l *Login) showAccount(w http.ResponseWriter, r *http.Request, session *signet.Session, user *signet.User, status int, about, problem string) error {
 	memberships, err := l.Memberships.MembershipsNow(r.Context(), user.ID)
 	if err != nil {
-		l.fail(w, r, err)
-		return
+		return err
 	}
 	members := slices.Clone(memberships.Members)
 	slices.SortFunc(members, func(a, b signet.Member) int {
@@ -228,12 +216,11 @@ func (l *Login) showAccount(w http.ResponseWriter, r *http.Request, session *sig
 		}
 		line, err := l.accountLine(session, &members[i])
 		if err != nil {
-			l.fail(w, r, err)
-			return
+			return err
 		}
 		*list = append(*list, line)
 	}
-	l.show(w, r, status, func(b io.Writer) error { return l.Pages.Account(b, view) })
+	return l.show(w, status, func(b io.Writer) error { return l.Pages.Account(b, view) })
 }
 
 func (l *Login) accountLine(session *signet.Session, m *signet.Member) (templates.AccountLine, error) {
@@ -245,7 +232,7 @@ func (l *Login) accountLine(session *signet.Session, m *signet.Member) (template
 	}
 	proof, err := l.Sealer.Seal(purposeAccount, plain)
 	if err != nil {
-		return templates.AccountLine{}, signet.Internal(err)
+		return templates.AccountLine{}, err
 	}
 	line := templates.AccountLine{ID: m.AccountID, Name: m.AccountName, Type: "Organization", Role: m.Role, Disabled: m.AccountDisabled, Proof: proof}
 	if m.AccountType == signet.AccountIndividual {

@@ -3,7 +3,6 @@ package login
 import (
 	"errors"
 	"io"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -16,137 +15,113 @@ import (
 
 const purposeConsent = "consent-page"
 
-// paramDenied marks the flow that goes back after a no. It is sealed, and /authorize reads no such name from a request.
-const paramDenied = "signet_denied"
+// asked is a pending request and the person who is asked about it.
+type asked struct {
+	*pending
+	session *signet.Session // nil: nobody is logged in, so the decision must be taken again and will ask for a login
+	user    *signet.User
+}
+
+// openAsked is open, and who is logged in. Errors: those of open.
+func (l *Login) openAsked(r *http.Request, fields ...string) (*asked, url.Values, error) {
+	p, values, err := l.open(r, fields...)
+	if err != nil {
+		return nil, nil, err
+	}
+	session, user, err := l.person(r)
+	return &asked{pending: p, session: session, user: user}, values, err
+}
 
 // getConsent asks the person at this browser whether the client may have what the flow asks for.
 //
 //  1. parse  2. the flow of this browser  3. who is logged in  4. write
-//
-// Nobody logged in: back to the decision, which asks for a login.
-func (l *Login) getConsent(w http.ResponseWriter, r *http.Request) {
-	params, err := web.Query(r)
+func (l *Login) getConsent(w http.ResponseWriter, r *http.Request) error {
+	p, _, err := l.openAsked(r)
 	if err != nil {
-		l.fail(w, r, err)
-		return
+		return err
 	}
-	p, err := l.open(r, params.Get("flow"))
+	if p.session == nil {
+		return seeOther(w, p.back())
+	}
+	scope, err := l.scopeOf(p.pending)
 	if err != nil {
-		l.fail(w, r, err)
-		return
+		return err
 	}
-	session, user, err := l.person(r)
+	confirm, err := l.allowedBefore(r, p, scope)
 	if err != nil {
-		l.fail(w, r, err)
-		return
+		return err
 	}
-	if session == nil {
-		seeOther(w, p.back())
-		return
-	}
-	scope, err := l.scopeOf(p)
+	proof, err := l.Sealer.Seal(purposeConsent, []byte(p.shownTo()))
 	if err != nil {
-		l.fail(w, r, err)
-		return
-	}
-	confirm, err := l.allowedBefore(r, p, user, scope)
-	if err != nil {
-		l.fail(w, r, err)
-		return
-	}
-	proof, err := l.Sealer.Seal(purposeConsent, []byte(shownTo(p, session)))
-	if err != nil {
-		l.fail(w, r, signet.Internal(err))
-		return
+		return err
 	}
 	view := templates.ConsentView{
 		Flow: p.sealed, Proof: proof, ClientName: clientName(p.client), ReturnTo: returnTo(p.redirectURI()),
-		UserName: userName(user), Confirm: confirm, PolicyURI: p.client.PolicyURI, TOSURI: p.client.TOSURI,
+		UserName: userName(p.user), Confirm: confirm, PolicyURI: p.client.PolicyURI, TOSURI: p.client.TOSURI,
 		Scopes: scopeLines(scope, p.flow.Params["claims"]),
 	}
 	web.FormAction(w, p.redirectURI())
-	l.show(w, r, http.StatusOK, func(b io.Writer) error { return l.Pages.Consent(b, view) })
+	return l.show(w, http.StatusOK, func(b io.Writer) error { return l.Pages.Consent(b, view) })
 }
 
 // postConsent takes the answer.
 //
-//  1. from our own page  2. parse, nothing but our fields  3. the flow of this browser
+//  1. from our own page, nothing but our fields  2. the flow of this browser  3. who is logged in
 //  4. the person that the page was shown to  5. write with the event  6. back to the decision
 //
 // What is granted comes from the sealed flow alone, never from the form (CSR-05).
-func (l *Login) postConsent(w http.ResponseWriter, r *http.Request) {
-	form, err := posted(r)
-	if err == nil {
-		err = onlyFields(form, "flow", "page", "decision")
-	}
+func (l *Login) postConsent(w http.ResponseWriter, r *http.Request) error {
+	p, form, err := l.openAsked(r, "flow", "page", "decision")
 	if err != nil {
-		l.fail(w, r, err)
-		return
+		return err
 	}
-	p, err := l.open(r, form.Get("flow"))
-	if err != nil {
-		l.fail(w, r, err)
-		return
-	}
-	session, user, err := l.person(r)
-	if err != nil {
-		l.fail(w, r, err)
-		return
-	}
-	if session == nil {
-		seeOther(w, p.back())
-		return
+	if p.session == nil {
+		return seeOther(w, p.back())
 	}
 	shown, err := l.Sealer.Open(purposeConsent, form.Get("page"))
-	if err != nil || string(shown) != shownTo(p, session) {
-		l.fail(w, r, signet.NewError(signet.CodeForbidden, wordsPerson, "consent_page_of_another_person"))
-		return
+	if err != nil || string(shown) != p.shownTo() {
+		return signet.NewError(signet.CodeForbidden, wordsPerson, "consent_page_of_another_person")
 	}
-	web.Note(r.Context(), "user_id", string(user.ID))
+	web.Note(r.Context(), "user_id", string(p.user.ID))
 	switch form.Get("decision") {
 	case "allow":
-		err = l.allow(r, p, user)
+		err = l.allow(r, p)
 	case "deny":
-		err = l.deny(r, p, user)
+		err = l.deny(r, p)
 	default:
 		err = signet.NewError(signet.CodeInvalidRequest, "The form was not complete.", "decision_missing")
 	}
 	if err != nil {
-		l.fail(w, r, err)
-		return
+		return err
 	}
-	seeOther(w, p.back())
+	return seeOther(w, p.back())
 }
 
 // allow writes the consent.
-func (l *Login) allow(r *http.Request, p *pending, user *signet.User) error {
-	scope, err := l.scopeOf(p)
+func (l *Login) allow(r *http.Request, p *asked) error {
+	scope, err := l.scopeOf(p.pending)
 	if err != nil {
 		return err
 	}
 	now := l.now()
-	consent := &signet.Consent{UserID: user.ID, ClientID: p.client.ID, Scope: scope, GrantedAt: now, ConfirmedAt: now}
-	event := l.event(r, signet.EventConsentGranted, user.ID, p.client.ID)
+	consent := &signet.Consent{UserID: p.user.ID, ClientID: p.client.ID, Scope: scope, GrantedAt: now, ConfirmedAt: now}
+	event := l.event(r, signet.EventConsentGranted, p.user.ID, p.client.ID)
 	event.Target = "client:" + string(p.client.ID)
 	return l.Consents.GrantConsent(r.Context(), consent, event)
 }
 
 // deny records the no and seals it into the flow: it is remembered nowhere else, so the next request asks again.
-func (l *Login) deny(r *http.Request, p *pending, user *signet.User) error {
-	event := l.event(r, signet.EventConsentDenied, user.ID, p.client.ID)
+func (l *Login) deny(r *http.Request, p *asked) error {
+	event := l.event(r, signet.EventConsentDenied, p.user.ID, p.client.ID)
 	event.Target = "client:" + string(p.client.ID)
 	if err := l.Events.Record(r.Context(), event); err != nil {
 		return err
 	}
 	denied := *p.flow
-	denied.Params = map[string]string{paramDenied: "1"}
-	maps.Copy(denied.Params, p.flow.Params)
+	denied.Denied = true
 	sealed, err := l.Flows.SealFlow(&denied)
-	if err != nil {
-		return signet.Internal(err)
-	}
 	p.sealed = sealed
-	return nil
+	return err
 }
 
 // person returns who is logged in at this browser, nil when nobody is. Errors: CodeUnavailable.
@@ -178,14 +153,14 @@ func (l *Login) scopeOf(p *pending) (signet.Scope, error) {
 }
 
 // allowedBefore reports whether only a click is wanted, because everything asked for was allowed before.
-func (l *Login) allowedBefore(r *http.Request, p *pending, user *signet.User, scope signet.Scope) (bool, error) {
+func (l *Login) allowedBefore(r *http.Request, p *asked, scope signet.Scope) (bool, error) {
 	if slices.Contains(strings.Fields(p.flow.Params["prompt"]), "consent") {
 		return false, nil
 	}
 	if p.client.FirstParty {
 		return true, nil
 	}
-	consent, err := l.Consents.Consent(r.Context(), user.ID, p.client.ID)
+	consent, err := l.Consents.Consent(r.Context(), p.user.ID, p.client.ID)
 	switch {
 	case errors.Is(err, signet.ErrNotFound):
 		return false, nil
@@ -196,8 +171,8 @@ func (l *Login) allowedBefore(r *http.Request, p *pending, user *signet.User, sc
 }
 
 // shownTo names the page that was made: this flow, this session, this person.
-func shownTo(p *pending, session *signet.Session) string {
-	return p.flow.ID + "\n" + string(session.ID) + "\n" + string(session.UserID)
+func (p *asked) shownTo() string {
+	return p.flow.ID + "\n" + string(p.session.ID) + "\n" + string(p.session.UserID)
 }
 
 func userName(u *signet.User) string {
@@ -205,14 +180,4 @@ func userName(u *signet.User) string {
 		return u.Profile.Name
 	}
 	return u.Username
-}
-
-// onlyFields refuses a form with a field that its page does not have. Error: CodeInvalidRequest.
-func onlyFields(form url.Values, names ...string) error {
-	for name := range form {
-		if !slices.Contains(names, name) {
-			return signet.NewError(signet.CodeInvalidRequest, "The form has a field that the page does not have.", "unknown_field")
-		}
-	}
-	return nil
 }

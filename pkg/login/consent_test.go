@@ -67,11 +67,11 @@ func TestConsentDeny(t *testing.T) {
 	}
 	sealed, err := url.QueryUnescape(sealed)
 	h.must(err)
-	before, err := h.ring.OpenFlow(flow, signet.FlowAuthorize)
+	before, err := h.ring.OpenFlow(flow, signet.FlowAuthorize, b.bound())
 	h.must(err)
-	after, err := h.ring.OpenFlow(sealed, signet.FlowAuthorize)
+	after, err := h.ring.OpenFlow(sealed, signet.FlowAuthorize, b.bound())
 	h.must(err)
-	if after.Params["signet_denied"] != "1" || before.Params["signet_denied"] != "" || after.Params["state"] != "s" ||
+	if !after.Denied || before.Denied || after.Params["state"] != "s" ||
 		after.ID != before.ID || after.Browser != before.Browser || !after.CreatedAt.Equal(before.CreatedAt) {
 		t.Errorf("flow %+v, was %+v", after, before)
 	}

@@ -1,16 +1,58 @@
 package login
 
 import (
-	"crypto/subtle"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/signet-auth/signet/pkg/signet"
 	"github.com/signet-auth/signet/pkg/web"
 )
+
+// page is what a route does: it writes its answer, or returns why there is none, which fail shows.
+type page func(w http.ResponseWriter, r *http.Request) error
+
+// serve makes a handler of a page. It is the one error exit.
+func (l *Login) serve(do page) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := do(w, r); err != nil {
+			l.fail(w, r, err)
+		}
+	}
+}
+
+// ours refuses a form that another site sent, before anything in it is looked at; the flow in it is the second lock, for
+// browsers that send neither Sec-Fetch-Site nor Origin (CSR-01). Error: CodeForbidden.
+func ours(r *http.Request) error {
+	if !web.SameOrigin(r) {
+		return signet.NewError(signet.CodeForbidden, wordsSite, "cross_site_post")
+	}
+	return nil
+}
+
+// read returns what was sent: the query of a GET, the form of a POST of ours. When fields are named, a form has no others
+// (CSR-05). Errors: CodeForbidden, and those of web.Query and web.Form.
+func read(r *http.Request, fields ...string) (url.Values, error) {
+	if r.Method != http.MethodPost {
+		return web.Query(r)
+	}
+	if err := ours(r); err != nil {
+		return nil, err
+	}
+	form, err := web.Form(r)
+	if err != nil || len(fields) == 0 {
+		return form, err
+	}
+	for name := range form {
+		if !slices.Contains(fields, name) {
+			return nil, signet.NewError(signet.CodeInvalidRequest, "The form has a field that the page does not have.", "unknown_field")
+		}
+	}
+	return form, nil
+}
 
 // pending is an authorization request that waits for a person, opened and found to belong to this browser.
 type pending struct {
@@ -23,52 +65,43 @@ type pending struct {
 func (p *pending) redirectURI() string { return p.flow.Params["redirect_uri"] }
 
 // back is the way to the next decision.
-func (p *pending) back() string { return backTo(p.sealed) }
+func (p *pending) back() string { return "/authorize?flow=" + url.QueryEscape(p.sealed) }
 
-func backTo(sealed string) string { return "/authorize?flow=" + url.QueryEscape(sealed) }
+// open reads a request and opens the authorization flow in it. The order is the proof:
+//
+//  1. read  2. the flow: unaltered, for this purpose, not too old, of this browser  3. its client may act
+//
+// Errors: those of read and openFlow, CodeInvalidRequest for a client that may not act any more, CodeUnavailable.
+func (l *Login) open(r *http.Request, fields ...string) (*pending, url.Values, error) {
+	values, err := read(r, fields...)
+	if err != nil {
+		return nil, nil, err
+	}
+	flow, err := l.openFlow(r, values.Get("flow"), signet.FlowAuthorize)
+	if err != nil {
+		return nil, nil, err
+	}
+	client, err := l.activeClient(r.Context(), flow.ClientID)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &pending{flow: flow, sealed: values.Get("flow"), client: client}, values, nil
+}
 
-// openFlow opens a sealed flow. The order is the proof:
-//
-//  1. unaltered, made for this purpose, not too old (all three by OpenFlow)
-//  2. made for this browser (CSR-02, CSR-04: somebody else's flow would log a victim in as the attacker)
-//
-// Errors: CodeInvalidRequest, CodeForbidden.
+// openFlow opens a flow that is bound to this browser: one that is bound to none has not been to its endpoint yet, and
+// anybody could have had it sealed. Errors: CodeInvalidRequest, CodeForbidden.
 func (l *Login) openFlow(r *http.Request, sealed, purpose string) (*signet.Flow, error) {
 	if sealed == "" {
 		return nil, signet.NewError(signet.CodeInvalidRequest, wordsExpired, "flow_missing")
 	}
-	flow, err := l.Flows.OpenFlow(sealed, purpose)
+	flow, err := l.Flows.OpenFlow(sealed, purpose, l.Bound(r))
 	if err != nil {
-		return nil, &signet.Error{Code: signet.CodeInvalidRequest, Message: wordsExpired, Reason: "flow_invalid", Cause: err}
+		return nil, err
 	}
-	browser := l.browserOf(r)
-	if browser == "" || subtle.ConstantTimeCompare([]byte(browser), []byte(flow.Browser)) != 1 {
-		return nil, signet.NewError(signet.CodeForbidden, wordsForeign, "flow_of_another_browser")
+	if flow.Browser == "" {
+		return nil, signet.NewError(signet.CodeForbidden, wordsForeign, "flow_of_no_browser")
 	}
 	return flow, nil
-}
-
-// open opens an authorization flow and finds its client. Errors: those of openFlow, CodeInvalidRequest for a client
-// that may not act any more, CodeUnavailable.
-func (l *Login) open(r *http.Request, sealed string) (*pending, error) {
-	flow, err := l.openFlow(r, sealed, signet.FlowAuthorize)
-	if err != nil {
-		return nil, err
-	}
-	client, err := l.activeClient(r.Context(), flow.ClientID)
-	if err != nil {
-		return nil, err
-	}
-	return &pending{flow: flow, sealed: sealed, client: client}, nil
-}
-
-// posted reads a form of ours. A form that another site sent is refused before anything in it is looked at; the flow in
-// it is the second lock, for browsers that send neither Sec-Fetch-Site nor Origin (CSR-01).
-func posted(r *http.Request) (url.Values, error) {
-	if !web.SameOrigin(r) {
-		return nil, signet.NewError(signet.CodeForbidden, wordsSite, "cross_site_post")
-	}
-	return web.Form(r)
 }
 
 // clientName is what a client is called on a page: its id when it has no name.

@@ -50,13 +50,15 @@ type house struct {
 	ada       *signet.User // can log in with password
 }
 
-// switchable is the counters with a switch: off, they are an outage.
+// switchable is the counters with a switch: off, they are an outage. It counts what is asked of them.
 type switchable struct {
 	login.Attempts
-	off atomic.Bool
+	off      atomic.Bool
+	commands atomic.Int64
 }
 
 func (s *switchable) Reserve(ctx context.Context, key string, window time.Duration) (int, time.Duration, error) {
+	s.commands.Add(1)
 	if s.off.Load() {
 		return 0, 0, signet.Unavailable(errors.New("counters are away"))
 	}
@@ -64,6 +66,7 @@ func (s *switchable) Reserve(ctx context.Context, key string, window time.Durati
 }
 
 func (s *switchable) Release(ctx context.Context, key string) error {
+	s.commands.Add(1)
 	if s.off.Load() {
 		return signet.Unavailable(errors.New("counters are away"))
 	}
@@ -278,6 +281,11 @@ func (b *browser) flow(change ...func(*signet.Flow)) string {
 
 func (b *browser) logIn(name, secret string) answer {
 	return b.post("/login", url.Values{"flow": {b.flow()}, "username": {name}, "password": {secret}})
+}
+
+// bound is the hash of the browser's binding cookie.
+func (b *browser) bound() string {
+	return b.h.login.Bound(b.request(http.MethodGet, "/", nil, nil))
 }
 
 // session is who the server thinks sits here.

@@ -90,23 +90,23 @@ func New(opts Options) (*Login, error) {
 
 // Routes returns the pages and their assets.
 func (l *Login) Routes() []web.Route {
-	page := func(name, method, path string, h http.HandlerFunc) web.Route {
-		return web.Route{Name: name, Methods: []string{method}, Path: path, Class: web.ClassPage, Handler: h}
+	route := func(name, method, path string, do page) web.Route {
+		return web.Route{Name: name, Methods: []string{method}, Path: path, Class: web.ClassPage, Handler: l.serve(do)}
 	}
 	routes := []web.Route{
-		page("login", http.MethodGet, "/login", l.getLogin),
-		page("login-post", http.MethodPost, "/login", l.postLogin),
-		page("consent", http.MethodGet, "/consent", l.getConsent),
-		page("consent-post", http.MethodPost, "/consent", l.postConsent),
-		page("logout", http.MethodGet, "/logout", l.getLogout),
-		page("logout-post", http.MethodPost, "/logout", l.postLogout),
-		page("logged-out", http.MethodGet, "/logged-out", l.getLoggedOut),
+		route("login", http.MethodGet, "/login", l.getLogin),
+		route("login-post", http.MethodPost, "/login", l.postLogin),
+		route("consent", http.MethodGet, "/consent", l.getConsent),
+		route("consent-post", http.MethodPost, "/consent", l.postConsent),
+		route("logout", http.MethodGet, "/logout", l.getLogout),
+		route("logout-post", http.MethodPost, "/logout", l.postLogout),
+		route("logged-out", http.MethodGet, "/logged-out", l.getLoggedOut),
 		{Name: "assets", Methods: []string{http.MethodGet}, Path: templates.AssetPrefix + "{name}", Class: web.ClassAsset,
 			Handler: templates.Assets().ServeHTTP},
 	}
 	if l.Memberships != nil {
-		routes = append(routes, page("account", http.MethodGet, "/account", l.getAccount),
-			page("account-post", http.MethodPost, "/account", l.postAccount))
+		routes = append(routes, route("account", http.MethodGet, "/account", l.getAccount),
+			route("account-post", http.MethodPost, "/account", l.postAccount))
 	}
 	return routes
 }

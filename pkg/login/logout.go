@@ -14,11 +14,8 @@ import (
 	"github.com/signet-auth/signet/templates"
 )
 
-// maxLogout bounds the parameters of a posted logout request: they travel on sealed in a URL of at most 8 KiB.
-const maxLogout = 4 << 10
-
-// paramTarget is where a confirmed logout ends; it stands in a flow that only we seal.
-const paramTarget = "target"
+// maxSealedLogout bounds what travels on of a logout request: sealed, in a URL of at most 8 KiB.
+const maxSealedLogout = 6 << 10
 
 // logoutParams are what is read of a logout request (RP-Initiated Logout §2). The rest is ignored.
 func logoutParams() []string {
@@ -31,6 +28,7 @@ type logoutPlan struct {
 	proven bool           // by a hint of ours
 	target string         // registered URI with the state; "" stays here
 	sure   bool           // a hint of this very session, and nothing wrong: no question
+	params url.Values     // the request, when nothing is wrong with it
 }
 
 // getLogout is the end session endpoint.
@@ -39,146 +37,142 @@ type logoutPlan struct {
 //
 // A GET alone proves nothing: any site can make a browser send it. So a session ends at once only when the request
 // brings an ID token of that session; everything else asks (CSR-01).
-func (l *Login) getLogout(w http.ResponseWriter, r *http.Request) {
-	params, err := web.Query(r)
+func (l *Login) getLogout(w http.ResponseWriter, r *http.Request) error {
+	params, err := read(r)
 	if err == nil && params.Has("flow") {
-		params, err = l.carried(params.Get("flow"))
+		params, err = l.carried(r, params.Get("flow"))
 	}
 	if err != nil {
-		l.fail(w, r, err)
-		return
+		return err
 	}
 	session, err := l.Session(r)
 	if err != nil {
-		l.fail(w, r, err)
-		return
+		return err
 	}
 	plan, err := l.planLogout(r.Context(), params, session)
 	if err != nil {
-		l.fail(w, r, err)
-		return
+		return err
 	}
 	if session != nil && !plan.sure {
-		l.askLogout(w, r, session, plan)
-		return
+		return l.askLogout(w, r, session, plan)
 	}
 	if err := l.end(w, r, session, plan.client); err != nil {
-		l.fail(w, r, err)
-		return
+		return err
 	}
 	if plan.target == "" {
-		l.showLoggedOut(w, r)
-		return
+		return l.showLoggedOut(w)
 	}
-	seeOther(w, plan.target)
+	return seeOther(w, plan.target)
 }
 
 // postLogout is the answer of our own confirm page, or a logout request that a client posts.
 //
 // A client's POST comes without the session cookie (SameSite=Lax), so it is sent on as a GET before a cookie is read.
 // A POST with neither our flow nor a word of who asks is nobody's (CSR-01).
-func (l *Login) postLogout(w http.ResponseWriter, r *http.Request) {
+func (l *Login) postLogout(w http.ResponseWriter, r *http.Request) error {
 	form, err := web.Form(r)
 	if err != nil {
-		l.fail(w, r, err)
-		return
+		return err
 	}
 	if form.Has("flow") {
-		l.confirmLogout(w, r, form)
-		return
+		return l.confirmLogout(w, r, form)
 	}
 	if !form.Has("id_token_hint") && !form.Has("client_id") {
-		l.fail(w, r, signet.NewError(signet.CodeForbidden, wordsSite, "logout_post_of_nobody"))
-		return
+		return signet.NewError(signet.CodeForbidden, wordsSite, "logout_post_of_nobody")
 	}
-	params, size := map[string]string{}, 0
-	for _, name := range logoutParams() {
-		if value := form.Get(name); value != "" {
-			params[name] = value
-			size += len(name) + len(value)
-		}
-	}
-	if size > maxLogout {
-		l.fail(w, r, signet.NewError(signet.CodeTooLarge, "The logout request is too large.", "logout_too_large"))
-		return
-	}
-	sealed, err := l.Flows.SealFlow(&signet.Flow{ID: signet.NewID(), Purpose: signet.FlowLogout, CreatedAt: l.now(), Params: params})
+	sealed, err := l.Flows.SealFlow(&signet.Flow{
+		ID: signet.NewID(), Purpose: signet.FlowLogout, CreatedAt: l.now(), Params: carry(form),
+	})
 	if err != nil {
-		l.fail(w, r, signet.Internal(err))
-		return
+		return err
 	}
-	seeOther(w, "/logout?flow="+url.QueryEscape(sealed))
+	if len(sealed) > maxSealedLogout {
+		return signet.NewError(signet.CodeTooLarge, "The logout request is too large.", "logout_too_large")
+	}
+	return seeOther(w, "/logout?flow="+url.QueryEscape(sealed))
 }
 
 // confirmLogout ends the session that the confirm page named.
 //
-//  1. from our own page  2. the flow of this browser  3. still that session  4. end with the event  5. write
-func (l *Login) confirmLogout(w http.ResponseWriter, r *http.Request, form url.Values) {
-	if !web.SameOrigin(r) {
-		l.fail(w, r, signet.NewError(signet.CodeForbidden, wordsSite, "cross_site_post"))
-		return
+//  1. from our own page  2. the flow of this browser  3. still that session  4. what its request comes to now
+//  5. end with the event  6. write
+func (l *Login) confirmLogout(w http.ResponseWriter, r *http.Request, form url.Values) error {
+	if err := ours(r); err != nil {
+		return err
 	}
 	flow, err := l.openFlow(r, form.Get("flow"), signet.FlowLogout)
 	if err != nil {
-		l.fail(w, r, err)
-		return
+		return err
 	}
 	session, err := l.Session(r)
 	if err != nil {
-		l.fail(w, r, err)
-		return
+		return err
 	}
 	if session != nil && session.ID != flow.SessionID {
-		l.fail(w, r, signet.NewError(signet.CodeForbidden, wordsPerson, "logout_of_another_session"))
-		return
+		return signet.NewError(signet.CodeForbidden, wordsPerson, "logout_of_another_session")
 	}
-	var client *signet.Client
-	if flow.ClientID != "" {
-		client = &signet.Client{ID: flow.ClientID}
+	plan, err := l.planLogout(r.Context(), carriedBy(flow), session)
+	if err != nil {
+		return err
 	}
-	if err := l.end(w, r, session, client); err != nil {
-		l.fail(w, r, err)
-		return
+	if err := l.end(w, r, session, plan.client); err != nil {
+		return err
 	}
-	target := flow.Params[paramTarget]
-	if target == "" {
-		target = "/logged-out"
+	if plan.target == "" {
+		return seeOther(w, "/logged-out")
 	}
-	seeOther(w, target)
+	return seeOther(w, plan.target)
 }
 
 // getLoggedOut says that nobody is logged in, when that is so.
-func (l *Login) getLoggedOut(w http.ResponseWriter, r *http.Request) {
+func (l *Login) getLoggedOut(w http.ResponseWriter, r *http.Request) error {
 	session, err := l.Session(r)
 	if err != nil {
-		l.fail(w, r, err)
-		return
+		return err
 	}
 	if session != nil {
-		seeOther(w, "/logout")
-		return
+		return seeOther(w, "/logout")
 	}
-	l.showLoggedOut(w, r)
+	return l.showLoggedOut(w)
 }
 
-func (l *Login) showLoggedOut(w http.ResponseWriter, r *http.Request) {
-	l.show(w, r, http.StatusOK, func(b io.Writer) error { return l.Pages.LoggedOut(b, templates.LoggedOutView{}) })
+func (l *Login) showLoggedOut(w http.ResponseWriter) error {
+	return l.show(w, http.StatusOK, func(b io.Writer) error { return l.Pages.LoggedOut(b, templates.LoggedOutView{}) })
 }
 
-// carried opens the parameters that postLogout sent on. They are bound to no browser and prove no more than the POST
-// did. A flow that is bound is our confirm page's, and is never an order by GET. Error: CodeInvalidRequest.
-func (l *Login) carried(sealed string) (url.Values, error) {
-	flow, err := l.Flows.OpenFlow(sealed, signet.FlowLogout)
-	if err != nil || flow.Browser != "" {
-		return nil, &signet.Error{Code: signet.CodeInvalidRequest, Message: wordsExpired, Reason: "logout_flow", Cause: err}
+// carry is what of a logout request travels on in a flow, and carriedBy reads it there.
+func carry(params url.Values) map[string]string {
+	out := map[string]string{}
+	for _, name := range logoutParams() {
+		if value := params.Get(name); value != "" {
+			out[name] = value
+		}
 	}
+	return out
+}
+
+func carriedBy(flow *signet.Flow) url.Values {
 	params := url.Values{}
 	for _, name := range logoutParams() {
 		if value := flow.Params[name]; value != "" {
 			params.Set(name, value)
 		}
 	}
-	return params, nil
+	return params
+}
+
+// carried opens a logout request that was sent on: by postLogout, or by the person who begins an old one anew. It is bound
+// to no browser and proves no more than the request did. A flow that is bound is our confirm page's, and is never an order
+// by GET. Errors: CodeInvalidRequest, CodeForbidden.
+func (l *Login) carried(r *http.Request, sealed string) (url.Values, error) {
+	flow, err := l.Flows.OpenFlow(sealed, signet.FlowLogout, l.Bound(r))
+	if err != nil {
+		return nil, err
+	}
+	if flow.Browser != "" {
+		return nil, signet.NewError(signet.CodeInvalidRequest, wordsExpired, "logout_flow")
+	}
+	return carriedBy(flow), nil
 }
 
 // planLogout checks a logout request (RP-Initiated Logout §2, §3). The order:
@@ -197,7 +191,7 @@ func (l *Login) planLogout(ctx context.Context, params url.Values, session *sign
 	if err == nil && id != "" {
 		client, err = l.activeClient(ctx, id)
 	}
-	plan := logoutPlan{client: client, proven: hint != nil}
+	plan := logoutPlan{client: client, proven: hint != nil, params: params}
 	if uri := params.Get("post_logout_redirect_uri"); uri != "" && err == nil {
 		if client == nil || !slices.Contains(client.PostLogoutRedirectURIs, uri) {
 			err = signet.NewError(signet.CodeInvalidRequest, "", "post_logout_redirect_uri")
@@ -251,36 +245,37 @@ func (l *Login) activeClient(ctx context.Context, id signet.ClientID) (*signet.C
 	return client, nil
 }
 
-// askLogout shows the confirm page.
-func (l *Login) askLogout(w http.ResponseWriter, r *http.Request, session *signet.Session, plan logoutPlan) {
+// askLogout shows the confirm page. Its flow carries the request, which is judged again at the answer.
+func (l *Login) askLogout(w http.ResponseWriter, r *http.Request, session *signet.Session, plan logoutPlan) error {
 	flow := &signet.Flow{
 		ID: signet.NewID(), Purpose: signet.FlowLogout, Browser: l.Bind(w, r), CreatedAt: l.now(), SessionID: session.ID,
+		Params: carry(plan.params),
 	}
-	view := templates.LogoutConfirmView{}
-	if plan.client != nil {
-		flow.ClientID = plan.client.ID
+	sealed, err := l.Flows.SealFlow(flow)
+	if err == nil && len(sealed) > maxSealedLogout {
+		// Somebody wants to log out: they are asked all the same, and stay here.
+		flow.Params, plan.target = nil, ""
+		sealed, err = l.Flows.SealFlow(flow)
 	}
+	if err != nil {
+		return err
+	}
+	view := templates.LogoutConfirmView{Flow: sealed}
 	if plan.proven {
 		view.ClientName = clientName(plan.client)
 	}
 	if plan.target != "" {
-		flow.Params = map[string]string{paramTarget: plan.target}
 		view.ReturnTo = returnTo(plan.target)
 		web.FormAction(w, plan.target)
 	}
 	user, err := l.Records.User(r.Context(), session.UserID)
 	if err != nil && !errors.Is(err, signet.ErrNotFound) {
-		l.fail(w, r, err)
-		return
+		return err
 	}
 	if err == nil {
 		view.UserName = userName(user)
 	}
-	if view.Flow, err = l.Flows.SealFlow(flow); err != nil {
-		l.fail(w, r, signet.Internal(err))
-		return
-	}
-	l.show(w, r, http.StatusOK, func(b io.Writer) error { return l.Pages.LogoutConfirm(b, view) })
+	return l.show(w, http.StatusOK, func(b io.Writer) error { return l.Pages.LogoutConfirm(b, view) })
 }
 
 // end ends the session, when there is one, and takes the cookie back.

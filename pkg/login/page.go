@@ -3,6 +3,7 @@ package login
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net/http"
@@ -16,11 +17,11 @@ import (
 
 // Sentences that people read.
 const (
-	wordsWrong   = "That username and password do not match. Check both and try again."
+	wordsWrong   = "That username and password do not match. Check both and try again. After many attempts, wait 15 minutes."
 	wordsMissing = "Enter your username and your password."
 	wordsBusy    = "Many people are logging in right now. Try again in a few seconds."
 	wordsExpired = "This page has expired. Go back to the application and start again."
-	wordsForeign = "This page was opened in another browser. Go back to the application and start again."
+	wordsForeign = "This page belongs to no browser. Go back to the application and start again."
 	wordsSite    = "The request came from another site, so nothing was done."
 	wordsPerson  = "Somebody else has logged in since this page was opened. Go back to the application and start again."
 	wordsClient  = "The application that sent you here is not active."
@@ -29,13 +30,11 @@ const (
 // retryBusy is how long a caller is asked to wait when the store or the pool cannot answer.
 const retryBusy = 5 * time.Second
 
-// show writes a page, or nothing of it.
-func (l *Login) show(w http.ResponseWriter, r *http.Request, status int, render func(io.Writer) error) {
+// show writes a page, or nothing of it. Error: CodeInternal.
+func (l *Login) show(w http.ResponseWriter, status int, render func(io.Writer) error) error {
 	var b bytes.Buffer
 	if err := render(&b); err != nil {
-		l.Log.ErrorContext(r.Context(), "page not rendered", "request_id", web.RequestID(r.Context()), "error", err)
-		http.Error(w, "Something went wrong.", http.StatusInternalServerError)
-		return
+		return signet.Internal(fmt.Errorf("page not rendered: %w", err))
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
@@ -44,12 +43,13 @@ func (l *Login) show(w http.ResponseWriter, r *http.Request, status int, render 
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_, _ = w.Write(b.Bytes()) // the browser went away
+	return nil
 }
 
 // fail is the one way out of a handler that cannot go on.
 func (l *Login) fail(w http.ResponseWriter, r *http.Request, err error) {
 	code := signet.CodeOf(err)
-	view := templates.ErrorView{Status: statusOf(code), Code: string(code), ErrorID: web.RequestID(r.Context())}
+	view := templates.ErrorView{Status: statusOf(code), Code: string(code), ErrorID: web.RequestID(r.Context()), Restart: signet.RestartOf(err)}
 	var e *signet.Error
 	if errors.As(err, &e) && view.Status < http.StatusInternalServerError {
 		view.Message = e.Message
@@ -64,7 +64,10 @@ func (l *Login) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if view.Status == http.StatusServiceUnavailable {
 		retryAfter(w, retryBusy)
 	}
-	l.show(w, r, view.Status, func(b io.Writer) error { return l.Pages.Error(b, view) })
+	if err := l.show(w, view.Status, func(b io.Writer) error { return l.Pages.Error(b, view) }); err != nil {
+		l.Log.ErrorContext(r.Context(), "page failed", "request_id", view.ErrorID, "error", err)
+		http.Error(w, "Something went wrong.", http.StatusInternalServerError)
+	}
 }
 
 // statusOf is the table from code to HTTP status for pages.
@@ -96,7 +99,8 @@ func retryAfter(w http.ResponseWriter, wait time.Duration) {
 
 // seeOther redirects with 303, so that a form is never posted on (RFC 9700 §4.12). The location is written as it is:
 // a registered URI must not be changed by one byte.
-func seeOther(w http.ResponseWriter, location string) {
+func seeOther(w http.ResponseWriter, location string) error {
 	w.Header().Set("Location", location)
 	w.WriteHeader(http.StatusSeeOther)
+	return nil
 }

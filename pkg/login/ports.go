@@ -58,10 +58,11 @@ type Attempts interface {
 	Release(ctx context.Context, key string) error
 }
 
-// Flows seals pending requests into URLs (see pkg/oauth).
+// Flows seals pending requests into URLs (see pkg/oauth). Open refuses what was altered, is of another purpose, or is too
+// old (CodeInvalidRequest), and what is bound to another browser (CodeForbidden); see signet.RestartOf.
 type Flows interface {
 	SealFlow(flow *signet.Flow) (string, error)
-	OpenFlow(sealed, purpose string) (*signet.Flow, error)
+	OpenFlow(sealed, purpose, browser string) (*signet.Flow, error)
 }
 
 // Hints verifies an id_token_hint: implemented by pkg/oauth. Errors: CodeInvalidRequest.
@@ -79,7 +80,7 @@ type Meter interface {
 	// LoginFailed counts a login that was looked at and did not succeed. outcome is a reason of the audit events, or
 	// "undecided" when nobody could tell.
 	LoginFailed(outcome string)
-	// LoginThrottled counts a guess that was refused unseen. limit is known, name_network, network or name, or "local"
+	// LoginThrottled counts a guess that was refused unseen. limit is known, name_network, network, name, user_network or user, or "local"
 	// while the shared counters are away.
 	LoginThrottled(limit string)
 }

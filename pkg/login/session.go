@@ -62,7 +62,7 @@ func (l *Login) idleEnd(now, end time.Time) time.Time {
 // Bind returns the hash of this browser's binding cookie and sets the cookie when it is missing. The value has 256
 // random bits, so its plain hash tells nothing and survives a rotation of the hashing key.
 func (l *Login) Bind(w http.ResponseWriter, r *http.Request) string {
-	if browser := l.browserOf(r); browser != "" {
+	if browser := l.Bound(r); browser != "" {
 		return browser
 	}
 	secret := signet.NewSecret(signet.SecretBrowser).Reveal()
@@ -70,8 +70,8 @@ func (l *Login) Bind(w http.ResponseWriter, r *http.Request) string {
 	return browserHash(secret)
 }
 
-// browserOf returns the hash of the binding cookie, "" when the browser has none.
-func (l *Login) browserOf(r *http.Request) string {
+// Bound returns the hash of this browser's binding cookie, "" when it has none.
+func (l *Login) Bound(r *http.Request) string {
 	text := l.cookie(r, cookieBrowser)
 	if _, ok := signet.ParseSecret(signet.SecretBrowser, text); !ok {
 		return ""

@@ -13,23 +13,28 @@ import (
 // Limits of guesses within window. A browser that is known for a name counts alone (limitKnown) and looks at none of
 // the others: whatever strangers do to a name or a network, its owner gets in from a browser used before. Strangers
 // share the three others.
+//
+// The name that was typed is counted first, before anything is looked up, and the answer says when there were too many: it
+// depends on the text alone, so it tells nothing of who exists. But a user has two names, the user name and the e-mail
+// address, which would give twice the guesses. So the user that the name leads to is counted too, by the same limits,
+// before the password is looked at. A refusal there must not be seen: that guesses at one name use up those of another
+// would tell that both are of one person, who exists. It looks, and takes as long, as a wrong password does. A name that
+// leads to nobody is counted at a user of its own, by as many commands.
 const (
 	window = 15 * time.Minute
 
-	limitKnown       = 10  // one name at one known browser
-	limitNameNetwork = 10  // one name from one /24 or /64
+	limitKnown       = 10  // one name, or one user, at one known browser
+	limitNameNetwork = 10  // one name, or one user, from one /24 or /64
 	limitNetwork     = 300 // all names from one /24 or /64 (ENU-04)
-	limitName        = 50  // one name from everywhere
+	limitName        = 50  // one name, or one user, from everywhere
 
 	// localShare divides the limits while the shared counters are away: every node then counts alone.
 	localShare = 3
 )
 
-// countersFor lists the limits of a guess at name, in order. Keys hold no name: counters live in a store that people
-// look into.
-func (l *Login) countersFor(r *http.Request, name string) []web.Limit {
-	sum := l.HashKeys().Hash("login-name\x00" + normalName(name)).Sum
-	who := hex.EncodeToString(sum[:16])
+// limitsOfName lists the limits of a guess at a name that was typed, in order.
+func (l *Login) limitsOfName(r *http.Request, name string) []web.Limit {
+	who := l.counted("login-name", normalName(name))
 	if k := l.knownOf(r); k.has(name) {
 		return []web.Limit{{Name: "known", Key: "login:known:" + who + ":" + k.Browser, Limit: limitKnown}}
 	}
@@ -41,27 +46,66 @@ func (l *Login) countersFor(r *http.Request, name string) []web.Limit {
 	}
 }
 
+// limitsOfUser lists the limits of a guess at the user that the name led to, nil for nobody. known: this browser is the
+// user's, so that a refusal may be seen.
+func (l *Login) limitsOfUser(r *http.Request, user *signet.User, name string) (limits []web.Limit, known bool) {
+	who := l.counted("login-nobody", normalName(name))
+	if user != nil {
+		who = l.counted("login-user", string(user.ID))
+		if k := l.knownOf(r); k.hasUser(user.ID) {
+			return []web.Limit{{Name: "known", Key: "login:user-known:" + who + ":" + k.Browser, Limit: limitKnown}}, true
+		}
+	}
+	where := web.Network(web.ClientAddr(r.Context()))
+	return []web.Limit{
+		{Name: "user_network", Key: "login:user-network:" + who + ":" + where, Limit: limitNameNetwork},
+		{Name: "user", Key: "login:user:" + who, Limit: limitName},
+	}, false
+}
+
+// counted is what stands in a key instead of a name: counters live in a store that people look into.
+func (l *Login) counted(kind, name string) string {
+	sum := l.HashKeys().Hash(kind + "\x00" + name).Sum
+	return hex.EncodeToString(sum[:16])
+}
+
+// guess is where an attempt at a password was counted.
+type guess struct {
+	shared []string
+	local  []string // in this process alone, while the shared store was away
+}
+
+// tooMany says that a guess was refused, and that its browser may know.
+type tooMany struct{ wait time.Duration }
+
+// Error names it for the log.
+func (*tooMany) Error() string { return "too many guesses" }
+
 // reserve counts a guess before the password is looked at, by atomic commands, so that parallel guesses cannot pass
-// together (ENU-05). counted is what release takes back. wait is above 0 when it is refused; the answer depends on counters
-// alone, never on whether the name exists. While the shared store is away, local buckets decide, and logins go on.
-func (l *Login) reserve(r *http.Request, name string) (counted []string, wait time.Duration) {
+// together (ENU-05). It returns the limit that refuses it, nil when it may go on. While the shared store is away, local
+// buckets decide, and logins go on.
+func (l *Login) reserve(r *http.Request, guess *guess, limits []web.Limit) *web.Overrun {
 	ctx := r.Context()
-	counters := l.countersFor(r, name)
-	counted, over, err := web.ReserveAll(ctx, l.Attempts, counters, window)
-	switch {
-	case err != nil:
+	counted, over, err := web.ReserveAll(ctx, l.Attempts, limits, window)
+	if err != nil {
 		web.Note(ctx, "throttle", "local")
 		l.Log.WarnContext(ctx, "shared counters did not answer, counting here alone", "request_id", web.RequestID(ctx), "error", err)
-		if wait = l.local.Take(counters, l.now()); wait > 0 {
+		if wait := l.local.Take(limits, l.now()); wait > 0 {
 			l.Meter.LoginThrottled("local")
+			return &web.Overrun{Wait: wait}
 		}
-		return nil, wait
-	case over != nil:
+		for _, limit := range limits {
+			guess.local = append(guess.local, limit.Key)
+		}
+		return nil
+	}
+	if over != nil {
 		web.Note(ctx, "throttle", "refused")
 		l.alarm(r, over)
-		return nil, over.Wait
+		return over
 	}
-	return counted, 0
+	guess.shared = append(guess.shared, counted...)
+	return nil
 }
 
 // alarm counts a refusal. The one guess in a window that passes the limit of a network is also recorded: many names from
@@ -82,6 +126,7 @@ func (l *Login) alarm(r *http.Request, over *web.Overrun) {
 }
 
 // release takes a guess back: it was right, or it was never looked at.
-func (l *Login) release(ctx context.Context, counted []string) {
-	web.ReleaseAll(ctx, l.Attempts, counted)
+func (l *Login) release(ctx context.Context, guess *guess) {
+	web.ReleaseAll(ctx, l.Attempts, guess.shared)
+	l.local.Give(guess.local)
 }

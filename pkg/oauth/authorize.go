@@ -2,7 +2,6 @@ package oauth
 
 import (
 	"context"
-	"crypto/subtle"
 	"errors"
 	"net/http"
 	"net/url"
@@ -11,13 +10,8 @@ import (
 	"github.com/signet-auth/signet/pkg/web"
 )
 
-const (
-	// maxSealedFlow leaves room for the path and the host in a URL line of 8 KiB.
-	maxSealedFlow = 7 << 10
-	// paramDenied is how the consent page says no: it seals a copy of the flow with this among the parameters. It is no
-	// request parameter, so nobody else can put it there.
-	paramDenied = "signet_denied"
-)
+// maxSealedFlow leaves room for the path and the host in a URL line of 8 KiB.
+const maxSealedFlow = 7 << 10
 
 // authorizeRoutes are the endpoints that browsers and anonymous readers call.
 func (s *Server) authorizeRoutes() []web.Route {
@@ -46,7 +40,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		s.errorPage(w, r, err)
 		return
 	}
-	flow, params, err := s.openRequest(w, r, params)
+	flow, params, err := s.openRequest(r, params)
 	if err != nil {
 		s.errorPage(w, r, err)
 		return
@@ -104,19 +98,15 @@ func (s *Server) newFlow(params url.Values) *signet.Flow {
 }
 
 // openRequest returns the flow of a request with its parameters: a new one for raw parameters, the sealed one for flow.
-// A bound flow must be this browser's. Errors: CodeInvalidRequest (altered, too old), CodeForbidden (another browser's).
-func (s *Server) openRequest(w http.ResponseWriter, r *http.Request, params url.Values) (*signet.Flow, url.Values, error) {
+// Errors: those of OpenFlow.
+func (s *Server) openRequest(r *http.Request, params url.Values) (*signet.Flow, url.Values, error) {
 	sealed := params.Get("flow")
 	if sealed == "" {
 		return s.newFlow(params), params, nil
 	}
-	flow, err := s.Flows.OpenFlow(sealed, signet.FlowAuthorize)
+	flow, err := s.Flows.OpenFlow(sealed, signet.FlowAuthorize, s.Browser.Bound(r))
 	if err != nil {
 		return nil, nil, err
-	}
-	// CSR-04: a flow copied from another browser would deliver one person's code to the other.
-	if flow.Browser != "" && subtle.ConstantTimeCompare([]byte(flow.Browser), []byte(s.Browser.Bind(w, r))) != 1 {
-		return nil, nil, signet.NewError(signet.CodeForbidden, "This request was started in another browser.", "flow_other_browser")
 	}
 	opened := make(url.Values, len(flow.Params)+1)
 	for name, value := range flow.Params {
@@ -128,15 +118,14 @@ func (s *Server) openRequest(w http.ResponseWriter, r *http.Request, params url.
 	return flow, opened, nil
 }
 
-// bind gives a valid flow to this browser, from now on. That holds for one from a POST too: were its first time kept,
-// somebody could have a flow sealed in advance, and a login that happened meanwhile, for whatever reason, would pass as
-// one in this flow.
+// bind gives a valid flow to this browser, from now on. That holds for one from a POST, and one begun anew, too: were its
+// first time kept, somebody could have a flow sealed in advance, and a login that happened meanwhile, for whatever reason,
+// would pass as one in this flow.
 func (s *Server) bind(w http.ResponseWriter, r *http.Request, flow *signet.Flow) {
 	if flow.Browser != "" {
 		return
 	}
-	flow.Browser, flow.CreatedAt = s.Browser.Bind(w, r), s.stamp()
-	delete(flow.Params, paramDenied)
+	flow.Browser, flow.CreatedAt, flow.Denied = s.Browser.Bind(w, r), s.stamp(), false
 }
 
 // proceed decides about a valid request and does it.
@@ -181,7 +170,7 @@ func (s *Server) gather(r *http.Request, flow *signet.Flow, request *authorizeRe
 	client := request.Client
 	known := &facts{
 		Prompt: request.Prompt, MaxAge: request.MaxAge, Scope: request.Scope, Subjects: request.Subjects,
-		CreatedAt: flow.CreatedAt, Denied: flow.Params[paramDenied] == "1", Now: s.Now(),
+		CreatedAt: flow.CreatedAt, Denied: flow.Denied, Now: s.Now(),
 		FirstParty: client.FirstParty, Unproven: identityUnproven(client, request.Target.RedirectURI),
 	}
 	web.Note(r.Context(), "client_id", string(client.ID))

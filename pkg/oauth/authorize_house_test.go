@@ -114,10 +114,18 @@ func (s *seats) Session(r *http.Request) (*signet.Session, error) {
 	return &copied, nil
 }
 
-func (s *seats) Bind(w http.ResponseWriter, r *http.Request) string {
+func (s *seats) Bound(r *http.Request) string {
 	s.read.Add(1)
-	if cookie, err := r.Cookie("seat"); err == nil {
-		return "hash of " + cookie.Value
+	cookie, err := r.Cookie("seat")
+	if err != nil {
+		return ""
+	}
+	return "hash of " + cookie.Value
+}
+
+func (s *seats) Bind(w http.ResponseWriter, r *http.Request) string {
+	if browser := s.Bound(r); browser != "" {
+		return browser
 	}
 	http.SetCookie(w, &http.Cookie{Name: "seat", Value: "fresh"})
 	return "hash of fresh"

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"html"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -141,9 +142,9 @@ func TestFlows(t *testing.T) {
 	})
 	consent := h.flow(h.resume("a", sealed), "/consent")
 	t.Run("conformance FAPI 3 denied", func(t *testing.T) {
-		flow, err := h.ring.OpenFlow(consent, signet.FlowAuthorize)
+		flow, err := h.ring.OpenFlow(consent, signet.FlowAuthorize, "hash of a")
 		must(t, err)
-		flow.Params["signet_denied"] = "1"
+		flow.Denied = true
 		denied, err := h.ring.SealFlow(flow)
 		must(t, err)
 		h.refused(h.resume("a", denied), "https://rp.test/cb?", "access_denied")
@@ -217,6 +218,67 @@ func TestSealedInAdvance(t *testing.T) {
 	h.clock.forward(time.Minute)
 	h.flow(h.resume("a", native), "/consent")
 	h.flow(h.resume("a", fresh), "/login")
+}
+
+// restart returns where the error page offers to begin anew, "" when it does not.
+func restart(w *httptest.ResponseRecorder) string {
+	_, rest, _ := strings.Cut(w.Body.String(), `id="restart" href="`)
+	href, _, _ := strings.Cut(rest, `"`)
+	return html.UnescapeString(href)
+}
+
+// TestBegunAnew: a flow of another browser (two tabs that began without a cookie: CSR-04) and one that is too old stop at
+// the error page, and a click there does what following the client's link again would do, no more: this browser, from now
+// on, everything asked again. What was altered begins nowhere.
+func TestBegunAnew(t *testing.T) {
+	t.Parallel()
+	h := newAuthHouse(t)
+	h.allow(userU2, idC1, "openid email")
+	h.allow(userU2, idPub, "openid email")
+	h.login("b", userU2)
+	h.clock.forward(time.Second)
+	for name, stop := range map[string]struct {
+		how    func(seat, sealed string) *httptest.ResponseRecorder
+		status int
+	}{
+		"another browser's": {func(_, sealed string) *httptest.ResponseRecorder { return h.resume("b", sealed) }, http.StatusForbidden},
+		"too old": {func(seat, sealed string) *httptest.ResponseRecorder {
+			h.clock.forward(signet.FlowLifetime)
+			return h.resume(seat, sealed)
+		}, http.StatusBadRequest},
+	} {
+		t.Run(name, func(t *testing.T) {
+			anew := func(sealed string) *httptest.ResponseRecorder {
+				w := stop.how("a", sealed)
+				h.page(w, stop.status)
+				if w.Header().Get("Set-Cookie") != "" || !strings.HasPrefix(restart(w), "/authorize?flow=") {
+					t.Fatalf("cookie %q, way on %q", w.Header().Get("Set-Cookie"), restart(w))
+				}
+				return h.get("b", restart(w))
+			}
+			if code := h.answer(anew(h.flow(h.authorize("a", hp(idC1)), "/login")), "https://rp.test/cb?").Get("code"); code == "" {
+				t.Error("no code, which the client's link would bring")
+			}
+			// The session is older than the click, so nothing that wants a person is satisfied by it.
+			sealed := h.flow(anew(h.flow(h.authorize("a", hp(idC1, "prompt", "login")), "/login")), "/login")
+			opened, err := h.ring.OpenFlow(sealed, signet.FlowAuthorize, "hash of b")
+			must(t, err)
+			if opened.Browser != "hash of b" || !opened.CreatedAt.Equal(h.clock.now().Truncate(time.Microsecond)) {
+				t.Errorf("flow %+v", opened)
+			}
+			h.flow(anew(h.flow(h.authorize("a", hp(idPub)), "/login")), "/consent")
+			// A no of before is none now.
+			opened.Browser, opened.Denied, opened.Params["prompt"] = "hash of a", true, "consent"
+			denied, err := h.ring.SealFlow(opened)
+			must(t, err)
+			h.flow(anew(denied), "/consent")
+			raw := []byte(sealed)
+			raw[len(raw)-2] ^= 1
+			if w := stop.how("a", string(raw)); restart(w) != "" || w.Code != http.StatusBadRequest {
+				t.Errorf("altered: %d, way on %q", w.Code, restart(w))
+			}
+		})
+	}
 }
 
 // TestUnprovenClient: RFC 8252 §8.6 end to end.

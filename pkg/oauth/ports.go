@@ -107,15 +107,17 @@ type ResourceServers interface {
 type Browser interface {
 	// Session returns the live session of the request's cookie, nil when there is none. Error: CodeUnavailable.
 	Session(r *http.Request) (*signet.Session, error)
-	// Bind returns the hash of this browser's binding cookie and sets the cookie when it is missing.
+	// Bound returns the hash of this browser's binding cookie, "" when it has none.
+	Bound(r *http.Request) (browser string)
+	// Bind does too, and sets the cookie when it is missing.
 	Bind(w http.ResponseWriter, r *http.Request) (browser string)
 }
 
 // Flows seals pending requests into URLs. Open refuses what was altered, is of another purpose, or is too old
-// (CodeInvalidRequest).
+// (CodeInvalidRequest), and what is bound to another browser (CodeForbidden); see signet.RestartOf.
 type Flows interface {
 	SealFlow(flow *signet.Flow) (string, error)
-	OpenFlow(sealed, purpose string) (*signet.Flow, error)
+	OpenFlow(sealed, purpose, browser string) (*signet.Flow, error)
 }
 
 // Events takes traffic events (never blocks) and audit events (CodeUnavailable when not written).

@@ -109,7 +109,7 @@ func (s *Server) errorPage(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfter(err)))
 	}
 	var page bytes.Buffer
-	view := templates.ErrorView{Status: status, Message: out.Description, Code: out.Name, ErrorID: web.RequestID(r.Context())}
+	view := templates.ErrorView{Status: status, Message: out.Description, Code: out.Name, ErrorID: web.RequestID(r.Context()), Restart: signet.RestartOf(err)}
 	if s.Pages.Error(&page, view) != nil {
 		page.Reset()
 		status = http.StatusInternalServerError

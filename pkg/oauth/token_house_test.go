@@ -112,6 +112,7 @@ type emptySeats struct{}
 
 func (emptySeats) Session(*http.Request) (*signet.Session, error) { return nil, nil }
 func (emptySeats) Bind(http.ResponseWriter, *http.Request) string { return "" }
+func (emptySeats) Bound(*http.Request) string                     { return "" }
 func (emptySeats) Refused(context.Context, string) (int, bool)    { return 0, false }
 func (emptySeats) Failed(context.Context, string)                 {}
 

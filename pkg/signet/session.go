@@ -1,6 +1,9 @@
 package signet
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // Session is one person logged in at one browser (OIDC sid). The cookie holds a secret of its own, stored hashed.
 type Session struct {
@@ -36,11 +39,13 @@ type Flow struct {
 	ClientID  ClientID            `json:"c,omitempty"`
 	Params    map[string]string   `json:"a,omitempty"` // the validated request, one value a name
 	Extra     map[string][]string `json:"x,omitempty"` // parameters that may repeat (resource)
+	// Denied: the person said no. Nobody but the consent page can say so.
+	Denied bool `json:"d,omitempty"`
 	// SessionID is the session that a logout flow would end.
 	SessionID SessionID `json:"s,omitempty"`
 }
 
-// The purposes of a flow.
+// The purposes of a flow. Each is also the name of the endpoint that takes such a flow up.
 const (
 	FlowAuthorize = "authorize"
 	FlowLogout    = "logout"
@@ -52,6 +57,34 @@ const FlowLifetime = 30 * time.Minute
 // Live reports whether the flow may still be used at now.
 func (f *Flow) Live(now time.Time) bool {
 	return now.Before(f.CreatedAt.Add(FlowLifetime)) && !f.CreatedAt.After(now.Add(10*time.Second))
+}
+
+// Anew is the same request as if the client's link had just been followed: of nobody's browser yet and from now on, without
+// a session and without whatever a person answered. Whoever plants one has gained what a link to the endpoint gives
+// anybody, and no more: a login, a click or a no of the flow before is none in this one.
+func (f *Flow) Anew(now time.Time) *Flow {
+	return &Flow{ID: NewID(), Purpose: f.Purpose, CreatedAt: now, ClientID: f.ClientID, Params: f.Params, Extra: f.Extra}
+}
+
+// restartable is a refusal of a flow whose request can be begun anew.
+type restartable struct {
+	error
+	path string
+}
+
+// Unwrap gives the refusal.
+func (r *restartable) Unwrap() error { return r.error }
+
+// Restartable adds to the refusal of a flow where its request begins anew: a path of ours with its query.
+func Restartable(err error, path string) error { return &restartable{err, path} }
+
+// RestartOf is the path of Restartable, "" when the request cannot be begun anew.
+func RestartOf(err error) string {
+	var r *restartable
+	if errors.As(err, &r) {
+		return r.path
+	}
+	return ""
 }
 
 // Consent is what a user allowed a client.

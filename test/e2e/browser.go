@@ -159,7 +159,8 @@ func (p *Page) Text(id string) string {
 	return strings.Join(strings.Fields(b.String()), " ")
 }
 
-// Click submits the form around the button with the id, with the page's own values and those given.
+// Click submits the form around the button with the id, with the page's own values and those given; or follows the link
+// with the id.
 func (p *Page) Click(id string, values map[string]string) *Page {
 	t := p.browser.t
 	t.Helper()
@@ -169,6 +170,13 @@ func (p *Page) Click(id string, values map[string]string) *Page {
 	button := byID(p.Doc, id)
 	if button == nil {
 		t.Fatalf("no #%s on the page %s (%d): %s", id, p.URL, p.Status, p.Text(""))
+	}
+	if button.Data == "a" {
+		target, err := p.URL.Parse(attribute(button, "href"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.browser.open(http.MethodGet, target, nil)
 	}
 	form := button
 	for form != nil && form.Data != "form" {
