@@ -4,6 +4,7 @@
 # make bench   the load program against its floor (test/load)
 # make attacks the attacks that depend on numbers, at the catalogue's sizes
 # make soak    every route of two nodes with the race detector, 200 requests a second; SOAK=10m
+# make rolling BASE=commit  two nodes from the version of that commit to this one and back, under load
 # make timing  whether the time of a failed login, identity or PIN tells why it failed (test/load)
 
 GO ?= go
@@ -66,6 +67,13 @@ attacks: $(SERVICES)
 
 soak: $(SERVICES)
 	$(SERVICES) $(GO) test -count=1 -timeout 0 -v ./test/soak -soak $(SOAK)
+
+rolling: $(SERVICES)
+	@test -n "$(BASE)" || { echo "make rolling BASE=commit"; exit 2; }
+	rm -rf bin/base && mkdir -p bin/base && git archive $(BASE) | tar -x -C bin/base
+	cd bin/base && $(GO) build -o ../signet-base ./cmd/signet
+	rm -rf bin/base
+	SIGNET_TEST_BASE=$(CURDIR)/bin/signet-base $(SERVICES) $(GO) test -count=1 -timeout 10m -v -run TestRollingUpgrade ./test/faults
 
 timing: $(SERVICES)
 	$(GO) build -o bin/signet ./cmd/signet

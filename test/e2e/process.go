@@ -54,7 +54,12 @@ func (o *output) String() string {
 // Start runs the binary. The process is stopped at the end of the test, and what it said is shown if the test failed.
 func Start(t testing.TB, env []string, args ...string) *Process {
 	t.Helper()
-	p := &Process{t: t, cmd: exec.Command(Binary(t), args...), output: &output{}, exited: make(chan struct{})}
+	return start(t, Binary(t), env, args...)
+}
+
+func start(t testing.TB, binary string, env []string, args ...string) *Process {
+	t.Helper()
+	p := &Process{t: t, cmd: exec.Command(binary, args...), output: &output{}, exited: make(chan struct{})}
 	p.cmd.Env = append(clean(os.Environ()), env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
 	if err := p.cmd.Start(); err != nil {

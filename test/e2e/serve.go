@@ -30,6 +30,8 @@ type Cluster struct {
 	KEK      string
 	Issuer   string
 	AdminKey string
+	// Binary is what nodes are launched from after it is set, and commands are run with; "": the one that Main built.
+	Binary string
 	// Settings go over the top-level keys of the configuration of nodes that are launched after they are set.
 	Settings map[string]any
 	// Env goes over the environment of nodes that are launched after it is set.
@@ -97,10 +99,18 @@ func (c *Cluster) Launch() *Node {
 	return n
 }
 
+func (c *Cluster) binary() string {
+	c.t.Helper()
+	if c.Binary != "" {
+		return c.Binary
+	}
+	return Binary(c.t)
+}
+
 // Relaunch starts a node that has ended once more, at the addresses it had, and does not wait for it.
 func (c *Cluster) Relaunch(n *Node) {
 	c.t.Helper()
-	n.Process = Start(c.t, c.Env, "serve", "--config", n.file)
+	n.Process = start(c.t, c.binary(), c.Env, "serve", "--config", n.file)
 }
 
 // WaitReady waits until the node says that it wants traffic.
@@ -114,7 +124,7 @@ func (c *Cluster) Command(out any, args ...string) {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), readyWithin)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, Binary(c.t), args...)
+	cmd := exec.CommandContext(ctx, c.binary(), args...)
 	cmd.Env = clean(os.Environ())
 	var stderr strings.Builder
 	cmd.Stderr = &stderr

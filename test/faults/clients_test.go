@@ -79,6 +79,14 @@ func newWorld(t testing.TB, dsn, redis string, nodes int) *world {
 	t.Helper()
 	w := &world{t: t, cluster: e2e.NewClusterOn(t, dsn, redis), http: newHTTP(t)}
 	w.cluster.Settings = map[string]any{"rate_limits": "off"}
+	w.start(nodes)
+	return w
+}
+
+// start launches the nodes from the cluster's binary and registers everything.
+func (w *world) start(nodes int) {
+	w.t.Helper()
+	t := w.t
 	w.cluster.Init()
 	w.one = w.cluster.StartNode()
 	if nodes > 1 {
@@ -97,7 +105,6 @@ func newWorld(t testing.TB, dsn, redis string, nodes int) *world {
 		"token_endpoint_auth_signing_alg": "ES256", "grant_types": []string{"client_credentials"}, "scope": "orders:read",
 		"jwks": jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &w.partnerKey.PublicKey, KeyID: "p1", Use: "sig", Algorithm: "ES256"}}}})
 	w.user = w.newUser("ada")
-	return w
 }
 
 // newHTTP makes a client that follows no redirect.

@@ -185,6 +185,32 @@ func TestRollingRestart(t *testing.T) {
 	t.Parallel()
 	redis := e2e.StartRedis(t).Addr
 	w := newWorld(t, e2e.NewDatabase(t), redis, 2)
+	b, l := w.balanced(t)
+	for range 2 {
+		for i, n := range w.cluster.Nodes {
+			l.goesOn(20*time.Second, 15)
+			n.Signal(syscall.SIGTERM)
+			eventually(t, time.Second, "readiness is off", func() bool { return w.get(n.OpsURL+"/readyz").Status == http.StatusServiceUnavailable })
+			if got := w.machine(n); !got.ok() || !got.closes {
+				t.Errorf("a node that only just went out of readiness: %v, connection closes: %t", unexpected(got), got.closes)
+			}
+			if code := n.ExitCode(); code != 0 {
+				t.Errorf("SIGTERM ends a node with %d", code)
+			}
+			l.goesOn(20*time.Second, 5)
+			w.cluster.Relaunch(n)
+			n.WaitReady()
+			eventually(t, 2*time.Second, "the balancer knows", b.ready[i].Load)
+		}
+	}
+	l.goesOn(20*time.Second, 10)
+	l.stop()
+	l.clean()
+}
+
+// balanced puts the cluster under load behind a load balancer.
+func (w *world) balanced(t *testing.T) (*balancer, *load) {
+	t.Helper()
 	live, family := w.session(w.one, w.user).Access, w.session(w.one, w.user).Refresh
 	b := newBalancer(t, w.one, w.two)
 	want := func(holds bool, got answer) error {
@@ -193,7 +219,7 @@ func TestRollingRestart(t *testing.T) {
 		}
 		return unexpected(got)
 	}
-	l := startLoad(t,
+	return b, startLoad(t,
 		&worker{name: "refresh", act: func() error {
 			got := b.ask(0, func(n *e2e.Node) answer { return w.refresh(n, family) })
 			if got.ok() {
@@ -216,24 +242,4 @@ func TestRollingRestart(t *testing.T) {
 			return want(got.ok(), got)
 		}},
 	)
-	for range 2 {
-		for i, n := range w.cluster.Nodes {
-			l.goesOn(20*time.Second, 15)
-			n.Signal(syscall.SIGTERM)
-			eventually(t, time.Second, "readiness is off", func() bool { return w.get(n.OpsURL+"/readyz").Status == http.StatusServiceUnavailable })
-			if got := w.machine(n); !got.ok() || !got.closes {
-				t.Errorf("a node that only just went out of readiness: %v, connection closes: %t", unexpected(got), got.closes)
-			}
-			if code := n.ExitCode(); code != 0 {
-				t.Errorf("SIGTERM ends a node with %d", code)
-			}
-			l.goesOn(20*time.Second, 5)
-			w.cluster.Relaunch(n)
-			n.WaitReady()
-			eventually(t, 2*time.Second, "the balancer knows", b.ready[i].Load)
-		}
-	}
-	l.goesOn(20*time.Second, 10)
-	l.stop()
-	l.clean()
 }
