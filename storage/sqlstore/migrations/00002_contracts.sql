@@ -131,6 +131,3 @@ CREATE TABLE spent (
 );
 CREATE INDEX spent_expires_at ON spent (expires_at);
 CREATE INDEX spent_owner ON spent (owner);
-
--- when a client last got a token (LastIssued): from the newest, without every other event of 30 days.
-CREATE INDEX traffic_events_issued ON traffic_events (client_id, at) WHERE kind = 'token.issued';
