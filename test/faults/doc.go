@@ -11,7 +11,8 @@
 //	          history_test.go    a sequential model of a token family, and whether a history agrees with it
 //	          linear_test.go     FLT-20 histories under all of it
 //	          contention_test.go FLT-08 no connection left, FLT-11 a lost deadlock
-//	          start_test.go      FLT-05 evicting Redis, FLT-17 wrong key-encryption key, migration by two at once
+//	          start_test.go      FLT-05 evicting Redis, FLT-17 wrong key-encryption key, ROT-05 migrations
+//	          rolling_test.go    ROT-04 an older version beside this one: make rolling
 //
 // FLT-… are the numbers of the attack catalogue.
 package faults

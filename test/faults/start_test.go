@@ -1,10 +1,14 @@
 package faults
 
 import (
+	"context"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/signet-auth/signet/test/e2e"
 )
@@ -70,6 +74,88 @@ func TestTwoNodesStartOnEmptyDatabase(t *testing.T) {
 	if len(sets) != 1 {
 		t.Errorf("%d different key sets", len(sets))
 	}
+}
+
+// ROT-05: a migration is killed between two of its statements. Nothing of the step is left, and whoever comes next, once
+// the lease of the dead one is over, completes it.
+func TestMigrationKilledHalfway(t *testing.T) {
+	t.Parallel()
+	c, env, free := halfBlocked(t)
+	killed := e2e.Start(t, env, "migrate", "up")
+	eventually(t, 20*time.Second, "the migration waits", func() bool {
+		return query(t, c.DSN, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%CREATE TABLE sessions%'")[0][0] == "1"
+	})
+	killed.Kill()
+	free()
+	eventually(t, 5*time.Second, "the killed one's connections are gone", func() bool {
+		return query(t, c.DSN, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'signet'")[0][0] == "0"
+	})
+	for _, row := range query(t, c.DSN, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") {
+		if row[0] != "migration_lock" && row[0] != "goose_db_version" {
+			t.Errorf("the table %s is left of half a step", row[0])
+		}
+	}
+	began := time.Now()
+	if next := e2e.Start(t, env, "migrate", "up"); next.ExitCode() != 0 {
+		t.Fatalf("the next one ends with %d:\n%s", next.ExitCode(), next.Output())
+	}
+	t.Logf("completed %s after the kill", time.Since(began))
+	c.Init()
+	c.StartNode()
+}
+
+// ROT-04: a step that cannot get its table within a second gives up, rather than let every request queue behind it.
+func TestMigrationDoesNotHoldUpRequests(t *testing.T) {
+	t.Parallel()
+	c, env, free := halfBlocked(t)
+	stuck := e2e.Start(t, env, "migrate", "up")
+	var longest float64
+	eventually(t, 20*time.Second, "the migration gives up", func() bool {
+		for _, row := range query(t, c.DSN, `SELECT extract(epoch FROM clock_timestamp() - query_start)::float8 FROM pg_stat_activity
+			WHERE datname = current_database() AND wait_event_type = 'Lock'`) {
+			waited, err := strconv.ParseFloat(row[0], 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			longest = max(longest, waited)
+		}
+		select {
+		case <-stuck.Exited():
+			return true
+		default:
+			return false
+		}
+	})
+	if longest == 0 || longest > 1.5 {
+		t.Errorf("it waited for its lock for %.1f s", longest)
+	}
+	if code := stuck.ExitCode(); code <= 0 || !strings.Contains(stuck.Output(), "00001_records.sql") {
+		t.Errorf("it ends with %d, without the step's name:\n%s", code, stuck.Output())
+	}
+	free()
+	c.Init()
+	c.StartNode()
+}
+
+// halfBlocked is an empty database where somebody has made, and not yet committed, a table of the first step: the step
+// must wait for it in its middle, with clients and users made before. env lets a command migrate it.
+func halfBlocked(t *testing.T) (c *e2e.Cluster, env []string, free func()) {
+	t.Helper()
+	c = e2e.NewClusterOn(t, e2e.NewDatabase(t), e2e.StartRedis(t).Addr)
+	other, err := pgx.Connect(t.Context(), c.DSN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = other.Close(context.Background()) })
+	do := func(sql string) {
+		t.Helper()
+		if _, err := other.Exec(t.Context(), sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	do("BEGIN")
+	do("CREATE TABLE sessions (id TEXT)")
+	return c, []string{"SIGNET_POSTGRES__DSN=" + c.DSN, "SIGNET_ISSUER=" + c.Issuer, "SIGNET_KEYS__KEK=" + c.KEK}, func() { do("ROLLBACK") }
 }
 
 // refusesStart wants the process to end by itself, not by success, and to say why.
