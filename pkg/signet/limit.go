@@ -24,9 +24,6 @@ const (
 // NextLimit is the limit of a revocation at now, when previous is the subject's limit so far (zero: none). It covers
 // whatever was made under the previous one, and never moves back.
 func NextLimit(now, previous time.Time) time.Time {
-	if previous.IsZero() {
-		return now
-	}
 	limit := time.Unix(LastSecond(previous)+1, 0).UTC()
 	if most := now.Add(LimitAhead); limit.After(most) {
 		limit = most

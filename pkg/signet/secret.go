@@ -72,8 +72,9 @@ func ParseSecret(kind SecretKind, text string) ([]byte, bool) {
 	if checksum(text[:len(text)-6]) != text[len(text)-6:] {
 		return nil, false
 	}
+	// Go's base64 skips line ends: what holds one is too short then.
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(rest[:43])
-	if err != nil {
+	if err != nil || len(raw) != secretBytes {
 		return nil, false
 	}
 	return raw, true

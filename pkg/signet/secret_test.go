@@ -58,6 +58,8 @@ func TestHashKeys(t *testing.T) {
 		{"older key still verifies", "x", old, true},
 		{"other text", "y", old, false},
 		{"unknown key", "x", signet.SecretHash{KeyID: "c", Sum: old.Sum}, false},
+		// A key that is not here is no empty key.
+		{"unknown key, sum of none", "x", signet.HashKeys{Current: "c"}.Hash("x"), false},
 		{"sum of another key", "x", signet.SecretHash{KeyID: "b", Sum: old.Sum}, false},
 		{"zero", "x", signet.SecretHash{}, false},
 	}
