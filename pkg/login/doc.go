@@ -17,6 +17,6 @@
 //	signet_browser  secret that binds flows to this browser; until the browser closes
 //	signet_known    sealed; names that have logged in here before, so that nobody else's guesses lock them out
 //
-// A guess at a password is counted before the password is looked at (throttle.go), and an unknown name costs the same
-// argon2id work as a known one.
+// A guess at a password is counted before the password is looked at (throttle.go), an unknown name costs the same argon2id
+// work as a known one, and passwords wait for a worker by turns (turns.go).
 package login

@@ -47,11 +47,9 @@ type PasswordsOptions struct {
 }
 
 // Passwords hashes what people choose, in a bounded pool, so that a flood of logins starves neither memory nor the
-// other endpoints. It is safe for concurrent use.
+// other endpoints, and by turns, so that it does not starve other logins either. It is safe for concurrent use.
 type Passwords struct {
-	workers  chan struct{}
-	waiting  atomic.Int64
-	queue    int64
+	workers  *turns
 	computed atomic.Uint64
 	nobody   string
 }
@@ -71,8 +69,7 @@ func NewPasswords(opts PasswordsOptions) (*Passwords, error) {
 	_, _ = rand.Read(salt) // never fails: it ends the process instead
 	_, _ = rand.Read(key)
 	return &Passwords{
-		workers: make(chan struct{}, opts.Workers), queue: int64(opts.Queue),
-		nobody: formatPHC(salt, key),
+		workers: newTurns(opts.Workers, opts.Queue), nobody: formatPHC(salt, key),
 	}, nil
 }
 
@@ -91,7 +88,7 @@ func (p *Passwords) Hash(ctx context.Context, password string) (phc string, err 
 	}
 	salt := make([]byte, argonSalt)
 	_, _ = rand.Read(salt)
-	key, err := p.compute(ctx, password, phcHash{memory: argonMemory, time: argonTime, threads: argonThreads, salt: salt, key: make([]byte, argonKey)})
+	key, err := p.compute(ctx, Turn{}, password, phcHash{memory: argonMemory, time: argonTime, threads: argonThreads, salt: salt, key: make([]byte, argonKey)})
 	if err != nil {
 		return "", err
 	}
@@ -102,6 +99,11 @@ func (p *Passwords) Hash(ctx context.Context, password string) (phc string, err 
 // length), CodeUnavailable (pool full, or the context ended), CodeInternal (phc is no argon2id hash within bounds; no
 // work was done).
 func (p *Passwords) Verify(ctx context.Context, phc, password string) (bool, error) {
+	return p.VerifyInTurn(ctx, Turn{}, phc, password)
+}
+
+// VerifyInTurn is Verify that waits for a worker where turn says.
+func (p *Passwords) VerifyInTurn(ctx context.Context, turn Turn, phc, password string) (bool, error) {
 	if err := acceptable(password); err != nil {
 		return false, err
 	}
@@ -109,7 +111,7 @@ func (p *Passwords) Verify(ctx context.Context, phc, password string) (bool, err
 	if err != nil {
 		return false, signet.Internal(err)
 	}
-	key, err := p.compute(ctx, password, stored)
+	key, err := p.compute(ctx, turn, password, stored)
 	if err != nil {
 		return false, err
 	}
@@ -124,36 +126,13 @@ func acceptable(password string) error {
 }
 
 // compute waits for a worker and hashes.
-func (p *Passwords) compute(ctx context.Context, password string, h phcHash) ([]byte, error) {
-	select {
-	case p.workers <- struct{}{}:
-	default:
-		if err := p.wait(ctx); err != nil {
-			return nil, err
-		}
+func (p *Passwords) compute(ctx context.Context, turn Turn, password string, h phcHash) ([]byte, error) {
+	if err := p.workers.take(ctx, turn); err != nil {
+		return nil, err
 	}
-	defer func() { <-p.workers }()
+	defer p.workers.give()
 	p.computed.Add(1)
 	return argon2.IDKey([]byte(password), h.salt, h.time, h.memory, h.threads, uint32(len(h.key))), nil
-}
-
-// wait takes a worker's place, or gives up when the queue is full, after poolWait, or when the caller has gone.
-func (p *Passwords) wait(ctx context.Context) error {
-	if p.waiting.Add(1) > p.queue {
-		p.waiting.Add(-1)
-		return signet.Unavailable(errors.New("password pool: queue is full"))
-	}
-	defer p.waiting.Add(-1)
-	timer := time.NewTimer(poolWait)
-	defer timer.Stop()
-	select {
-	case p.workers <- struct{}{}:
-		return nil
-	case <-timer.C:
-		return signet.Unavailable(errors.New("password pool: no worker in time"))
-	case <-ctx.Done():
-		return signet.Unavailable(ctx.Err())
-	}
 }
 
 // phcHash is a parsed PHC string.

@@ -109,22 +109,22 @@ func (l *Login) authenticate(r *http.Request, guess *guess, name, password strin
 	default:
 		phc = user.PasswordHash
 	}
-	limits, known := l.limitsOfUser(r, user, name)
+	limits, turn := l.limitsOfUser(r, user, name)
 	for _, limit := range limits { // each of them, also after one that refuses: the number of commands says nothing
 		switch over := l.reserve(r, guess, []web.Limit{limit}); {
-		case over != nil && known:
+		case over != nil && turn.Known:
 			return user, "", &tooMany{over.Wait}
 		case over != nil:
 			reason, phc = "user_limit", l.Passwords.Nobody()
 		}
 	}
-	match, err := l.Passwords.Verify(ctx, phc, password)
+	match, err := l.Passwords.VerifyInTurn(ctx, turn, phc, password)
 	if err != nil && signet.CodeOf(err) != signet.CodeUnavailable {
 		// The stored hash cannot be read: an operator must know, the person at the browser must not, and the work is done
 		// all the same.
 		l.Log.ErrorContext(ctx, "stored password hash is unreadable", "user_id", user.ID, "error", err)
 		reason = "unreadable_hash"
-		match, err = l.Passwords.Verify(ctx, l.Passwords.Nobody(), password)
+		match, err = l.Passwords.VerifyInTurn(ctx, turn, l.Passwords.Nobody(), password)
 	}
 	switch {
 	case err != nil:

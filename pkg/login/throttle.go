@@ -46,21 +46,22 @@ func (l *Login) limitsOfName(r *http.Request, name string) []web.Limit {
 	}
 }
 
-// limitsOfUser lists the limits of a guess at the user that the name led to, nil for nobody. known: this browser is the
-// user's, so that a refusal may be seen.
-func (l *Login) limitsOfUser(r *http.Request, user *signet.User, name string) (limits []web.Limit, known bool) {
+// limitsOfUser lists the limits of a guess at the user that the name led to, nil for nobody, and says where its password
+// waits. turn.Known: this browser is the user's, so that a refusal may be seen.
+func (l *Login) limitsOfUser(r *http.Request, user *signet.User, name string) (limits []web.Limit, turn Turn) {
 	who := l.counted("login-nobody", normalName(name))
 	if user != nil {
 		who = l.counted("login-user", string(user.ID))
 		if k := l.knownOf(r); k.hasUser(user.ID) {
-			return []web.Limit{{Name: "known", Key: "login:user-known:" + who + ":" + k.Browser, Limit: limitKnown}}, true
+			key := "login:user-known:" + who + ":" + k.Browser
+			return []web.Limit{{Name: "known", Key: key, Limit: limitKnown}}, Turn{Known: true, Line: k.Browser}
 		}
 	}
 	where := web.Network(web.ClientAddr(r.Context()))
 	return []web.Limit{
 		{Name: "user_network", Key: "login:user-network:" + who + ":" + where, Limit: limitNameNetwork},
 		{Name: "user", Key: "login:user:" + who, Limit: limitName},
-	}, false
+	}, Turn{Line: where}
 }
 
 // counted is what stands in a key instead of a name: counters live in a store that people look into.
