@@ -98,7 +98,7 @@ func TestPaletteHasContrast(t *testing.T) {
 			{"ink", "card", 7}, {"soft", "card", 4.5}, {"accent", "card", 4.5}, {"accent-deep", "card", 4.5},
 			{"ink", "paper", 7}, {"soft", "paper", 4.5},
 			{"on-accent", "accent", 4.5}, {"on-accent", "accent-deep", 4.5},
-			{"danger", "danger-paper", 4.5}, {"danger", "card", 4.5},
+			{"ink", "danger-paper", 7}, {"card", "danger", 4.5}, {"danger", "danger-paper", 3}, {"danger", "card", 3},
 			{"edge", "card", 3}, {"accent", "paper", 3},
 		} {
 			got := contrast(t, colors[pair.front], colors[pair.back])
@@ -135,12 +135,28 @@ func TestStyleRespectsTheReader(t *testing.T) {
 			t.Errorf("%s: lengths above a hairline are in rem", m[0])
 		}
 	}
-	if m := regexp.MustCompile(`(?m)^\s*(min-)?width:\s*[\d.]+(px|rem|em);`).FindAllString(css, -1); len(m) > 1 {
-		// The mark beside the name is the one box with a width of its own.
-		t.Errorf("fixed widths %q: at 320 px something would stick out", m)
+	for _, m := range regexp.MustCompile(`(?m)(?:^|[{;\s])(?:min-)?width:\s*([\d.]+)(px|rem|em);`).FindAllStringSubmatch(css, -1) {
+		// The mark beside the name is the widest box with a width of its own.
+		if n, _ := strconv.ParseFloat(m[1], 64); n > 2.25 || m[2] == "px" && n > 2 {
+			t.Errorf("fixed width %s: at 320 px something would stick out", strings.TrimSpace(m[0]))
+		}
 	}
 	if strings.Contains(css, "outline: none") || strings.Contains(css, "outline: 0") || strings.Contains(css, "@import") || strings.Contains(css, "//") {
 		t.Error("the style hides the focus or names another host")
+	}
+}
+
+// The browser's own frame on a phone has the color of the paper.
+func TestFrameHasTheColorOfThePaper(t *testing.T) {
+	t.Parallel()
+	light, dark := palettes(t)
+	for scheme, want := range map[string]string{"light": light["paper"], "dark": dark["paper"]} {
+		frames := nodes(t, "logged_out", func(n *html.Node) bool {
+			return attr(n, "name") == "theme-color" && strings.Contains(attr(n, "media"), scheme)
+		})
+		if len(frames) != 1 || attr(frames[0], "content") != want {
+			t.Errorf("%s: %d theme colors, want one: %s", scheme, len(frames), want)
+		}
 	}
 }
 

@@ -35,6 +35,7 @@ func loadAssets() (assets, error) {
 	out := assets{}
 	for _, f := range []struct{ name, contentType string }{
 		{"mark.svg", "image/svg+xml"},
+		{"icon.svg", "image/svg+xml"},
 		{"seal.svg", "image/svg+xml"},
 		{"form-post.js", "text/javascript; charset=utf-8"},
 		{"signet.css", "text/css; charset=utf-8"},
@@ -59,7 +60,17 @@ func loadAssets() (assets, error) {
 	return out, nil
 }
 
-// Assets serves the style, the script and the mark under AssetPrefix. A name carries the hash of its content, so a copy
+// AssetPath returns where the asset with that name of its own ("signet.css", "icon.svg") is served, "" for another name:
+// for a page outside this package that wears the same style.
+func AssetPath(name string) string {
+	files, err := loadAssets()
+	if err != nil {
+		return ""
+	}
+	return files.path(name)
+}
+
+// Assets serves the style, the script and the images under AssetPrefix. A name carries the hash of its content, so a copy
 // may be kept for ever; any other name is 404.
 func Assets() http.Handler {
 	byPath := map[string]asset{}

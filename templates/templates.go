@@ -37,7 +37,7 @@ type Pages struct {
 }
 
 // links are the paths of the assets.
-type links struct{ Style, Mark, FormPost string }
+type links struct{ Style, Icon, FormPost string }
 
 // page is what a template sees.
 type page[V any] struct {
@@ -52,7 +52,7 @@ func New() (*Pages, error) {
 		return nil, err
 	}
 	p := &Pages{links: links{
-		Style: files.path("signet.css"), Mark: files.path("mark.svg"), FormPost: files.path("form-post.js"),
+		Style: files.path("signet.css"), Icon: files.path("icon.svg"), FormPost: files.path("form-post.js"),
 	}}
 	for name, target := range map[string]**template.Template{
 		"login": &p.login, "consent": &p.consent, "logout_confirm": &p.logoutConfirm,
