@@ -192,7 +192,10 @@ func TestCacheIsUsedOnlyWhileFresh(t *testing.T) {
 		_, err = w.Client(t.Context(), c.ID)
 		want(t, "Client, warm", err, "")
 		w.change(t, "ALTER TABLE change_head RENAME TO head_away")
-		w.clock.Advance(time.Second) // the last good poll began a second ago
+		w.clock.Advance(-time.Hour) // a clock that goes back does not make it young
+		_, err = w.Client(t.Context(), c.ID)
+		want(t, "Client, polled in the future", err, signet.CodeUnavailable)
+		w.clock.Advance(time.Hour + time.Second) // the last good poll began a second ago
 		_, err = w.Client(t.Context(), c.ID)
 		want(t, "Client, not polled", err, signet.CodeUnavailable)
 		if w.AnyOrigin(t.Context(), c.Origins[0]) {

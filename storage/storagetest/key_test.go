@@ -160,6 +160,10 @@ func TestAdminKeys(t *testing.T) {
 		want(t, "InTx", err, "")
 		want(t, "InsertAdminKey beside", <-beside, signet.CodeConflict)
 		w.change(t, "DELETE FROM admin_keys")
+		// One that was not asked to be the first is there, too.
+		want(t, "InsertAdminKey", w.InsertAdminKey(t.Context(), newAdminKey(), false, event(signet.EventAdminKeyCreated)), "")
+		want(t, "InsertAdminKey after another", w.InsertAdminKey(t.Context(), newAdminKey(), true, event(signet.EventAdminKeyCreated)), signet.CodeConflict)
+		w.change(t, "DELETE FROM admin_keys")
 
 		var first *signet.AdminKey
 		keys := make(chan *signet.AdminKey, 16)
