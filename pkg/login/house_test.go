@@ -54,6 +54,7 @@ type house struct {
 type switchable struct {
 	login.Attempts
 	off      atomic.Bool
+	late     atomic.Bool // it counts, and its answer does not come in time
 	commands atomic.Int64
 }
 
@@ -61,6 +62,10 @@ func (s *switchable) Reserve(ctx context.Context, key string, window time.Durati
 	s.commands.Add(1)
 	if s.off.Load() {
 		return 0, 0, signet.Unavailable(errors.New("counters are away"))
+	}
+	if s.late.Load() {
+		_, _, err := s.Attempts.Reserve(ctx, key, window)
+		return 0, 0, errors.Join(signet.Unavailable(errors.New("the answer of the counters was lost")), err)
 	}
 	return s.Attempts.Reserve(ctx, key, window)
 }

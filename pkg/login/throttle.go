@@ -89,6 +89,7 @@ func (l *Login) reserve(r *http.Request, guess *guess, limits []web.Limit) *web.
 	ctx := r.Context()
 	counted, over, err := web.ReserveAll(ctx, l.Attempts, limits, window)
 	if err != nil {
+		guess.shared = append(guess.shared, counted...)
 		web.Note(ctx, "throttle", "local")
 		l.Log.WarnContext(ctx, "shared counters did not answer, counting here alone", "request_id", web.RequestID(ctx), "error", err)
 		if wait := l.local.Take(limits, l.now()); wait > 0 {

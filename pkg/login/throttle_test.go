@@ -239,6 +239,30 @@ func TestCountersAway(t *testing.T) {
 	}
 }
 
+// What slow counters counted although their answer was lost is taken back by the right password: a Redis that times out
+// for a minute must not shut people out for the rest of the window. A wrong one stays counted.
+func TestCountersLate(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	const from = "192.0.2.1"
+	h.attempts.late.Store(true)
+	for range perNameAndNetwork + 1 {
+		if got := h.browser(from).logIn("ada", password); got.Code != http.StatusSeeOther {
+			t.Fatalf("login: %d", got.Code)
+		}
+	}
+	h.guesses(1, always(from), always("ada"))
+	h.attempts.late.Store(false)
+	h.guesses(perNameAndNetwork-2, always(from), always("ada"))
+	if got := h.browser(from).logIn("ada", password); got.Code != http.StatusSeeOther {
+		t.Errorf("the right password after lost answers: %d", got.Code)
+	}
+	h.guesses(1, always(from), always("ada"))
+	if got := h.browser(from).logIn("ada", password); got.Code != http.StatusTooManyRequests {
+		t.Errorf("the right password after as many wrong ones as are allowed: %d", got.Code)
+	}
+}
+
 // EXH-02: when no worker is free, 503 with Retry-After, the guess is not counted, and other pages go on.
 func TestPoolFull(t *testing.T) {
 	t.Parallel()

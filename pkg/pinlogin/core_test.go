@@ -27,6 +27,7 @@ type seats struct{}
 
 func (seats) Session(*http.Request) (*signet.Session, error) { return nil, nil }
 func (seats) Bind(http.ResponseWriter, *http.Request) string { return "" }
+func (seats) Bound(*http.Request) string                     { return "" }
 func (seats) Refused(context.Context, string) (int, bool)    { return 0, false }
 func (seats) Failed(context.Context, string)                 {}
 

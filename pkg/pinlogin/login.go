@@ -51,7 +51,7 @@ type attempt struct {
 	addr netip.Addr
 	principals
 	counted []string      // what release takes back
-	local   bool          // counted on this node alone
+	here    []string      // the same on this node alone, while the shared counters were away
 	wait    time.Duration // with CodeTooMany
 	leave   func()        // ends this attempt's turn
 	own     bool          // from a network of the application's own

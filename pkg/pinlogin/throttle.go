@@ -108,6 +108,7 @@ func (p *PINLogin) reserve(ctx context.Context, a *attempt) error {
 	counted, over, err := web.ReserveAll(ctx, p.o.Attempts, counters, window)
 	switch {
 	case err != nil:
+		a.counted = counted
 		return p.reserveHere(ctx, a, counters, err)
 	case over != nil:
 		web.Note(ctx, "throttle", over.Limit.Name)
@@ -119,7 +120,8 @@ func (p *PINLogin) reserve(ctx context.Context, a *attempt) error {
 	return nil
 }
 
-// reserveHere counts on this node alone. What the shared counters took before they failed stays counted.
+// reserveHere counts on this node alone. What the shared counters took before they failed stays counted until the attempt
+// turns out to be right.
 func (p *PINLogin) reserveHere(ctx context.Context, a *attempt, counters []web.Limit, cause error) error {
 	web.Note(ctx, "throttle", "local")
 	p.o.Log.WarnContext(ctx, "shared counters did not answer, counting here alone", "request_id", web.RequestID(ctx), "error", cause)
@@ -127,9 +129,8 @@ func (p *PINLogin) reserveHere(ctx context.Context, a *attempt, counters []web.L
 		return throttled("local")
 	}
 	for _, c := range counters {
-		a.counted = append(a.counted, c.Key)
+		a.here = append(a.here, c.Key)
 	}
-	a.local = true
 	return nil
 }
 
@@ -161,10 +162,7 @@ func (p *PINLogin) settle(ctx context.Context, a *attempt, err error) {
 
 // release takes an attempt back: it was right, or it was never looked at.
 func (p *PINLogin) release(ctx context.Context, a *attempt) {
-	if a.local {
-		p.local.Give(a.counted)
-		return
-	}
+	p.local.Give(a.here)
 	web.ReleaseAll(ctx, p.o.Attempts, a.counted)
 }
 

@@ -185,6 +185,20 @@ func TestCountersAway(t *testing.T) {
 	w.logIn(home, "shop", app.encrypt(pin)).wantSuccess(t, "after the window")
 }
 
+// What slow counters counted although their answer was lost is taken back by the right PIN.
+func TestCountersLate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	app := w.add("shop", signet.PINv2)
+	w.counts.late.Store(true)
+	for range 10 {
+		w.logIn(home, "shop", app.encrypt(pin)).wantSuccess(t, "right, the answer lost")
+	}
+	w.counts.late.Store(false)
+	w.wrong(home, "shop").want(t, "wrong", 401)
+	w.logIn(home, "shop", app.encrypt(pin)).wantSuccess(t, "right")
+}
+
 // Counters hold no name.
 func TestCountersHoldNoName(t *testing.T) {
 	t.Parallel()

@@ -95,6 +95,8 @@ func (s *countedSpent) Spend(ctx context.Context, space, key, owner string, expi
 type switchable struct {
 	Attempts
 	away, free atomic.Bool
+	// late: it counts, and its answer does not come in time.
+	late atomic.Bool
 }
 
 func (s *switchable) Reserve(ctx context.Context, key string, window time.Duration) (int, time.Duration, error) {
@@ -103,6 +105,9 @@ func (s *switchable) Reserve(ctx context.Context, key string, window time.Durati
 		return 0, 0, signet.Unavailable(errors.New("counters are away"))
 	case s.free.Load():
 		return 1, window, nil
+	case s.late.Load():
+		_, _, err := s.Attempts.Reserve(ctx, key, window)
+		return 0, 0, errors.Join(signet.Unavailable(errors.New("the answer of the counters was lost")), err)
 	}
 	return s.Attempts.Reserve(ctx, key, window)
 }

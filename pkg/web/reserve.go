@@ -33,13 +33,14 @@ type Overrun struct {
 // ReserveAll counts an attempt at every limit, in their order, before the secret is looked at: by atomic commands, so that
 // parallel attempts cannot pass together (ENU-05). counted is what ReleaseAll takes back when the attempt was right or
 // never looked at. over says which limit refused; then only the limits that do not give stay counted. err is the store's:
-// what it counted before it failed stays counted.
+// counted then names what it has counted, and what it may have counted although its answer did not come; it stays counted
+// unless the caller takes it back, so that a slow store does not count a right secret for the whole window.
 func ReserveAll(ctx context.Context, store Reservations, limits []Limit, window time.Duration) (counted []string, over *Overrun, err error) {
 	var giveBack []string
 	for _, limit := range limits {
 		count, wait, err := store.Reserve(ctx, limit.Key, window)
 		if err != nil {
-			return nil, nil, err
+			return append(counted, limit.Key), nil, err
 		}
 		if count > limit.Limit {
 			ReleaseAll(ctx, store, giveBack)
