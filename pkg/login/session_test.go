@@ -2,8 +2,10 @@ package login_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -109,10 +111,91 @@ func TestSessionIsTouchedOnceAMinute(t *testing.T) {
 	}
 }
 
+// The idle end never lies beyond the absolute one.
+func TestIdleEndsWithTheSession(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	b := h.browser("192.0.2.1")
+	b.logIn("ada", password)
+	for range 2 {
+		h.clock.Advance(11 * time.Hour)
+		if s := b.session(); s == nil || s.IdleExpiresAt.After(s.ExpiresAt) {
+			t.Errorf("session %+v", s)
+		}
+	}
+}
+
+// lookedUp counts the sessions that are looked for, fails to touch them on demand, and lets something happen before one is
+// renewed.
+type lookedUp struct {
+	login.Sessions
+	times  atomic.Int64
+	broken atomic.Bool
+	before func()
+}
+
+func (l *lookedUp) TouchSession(ctx context.Context, id signet.SessionID, seen, idle time.Time) error {
+	if l.broken.Load() {
+		return signet.Unavailable(errors.New("the store is away"))
+	}
+	return l.Sessions.TouchSession(ctx, id, seen, idle)
+}
+
+func (l *lookedUp) RenewSession(ctx context.Context, session *signet.Session, event signet.Event) error {
+	if l.before != nil {
+		l.before()
+	}
+	return l.Sessions.RenewSession(ctx, session, event)
+}
+
+// A session whose use cannot be written is good all the same.
+func TestSessionThatIsNotTouched(t *testing.T) {
+	t.Parallel()
+	sessions := &lookedUp{}
+	h := newHouse(t, func(o *login.Options) { sessions.Sessions, o.Sessions = o.Sessions, sessions })
+	b := h.browser("192.0.2.1")
+	b.logIn("ada", password)
+	h.clock.Advance(time.Hour)
+	sessions.broken.Store(true)
+	if b.session() == nil {
+		t.Error("the person is logged out")
+	}
+}
+
+// A session that ends while its person types the password again, in another tab perhaps, is not the one that goes on.
+func TestSessionEndsDuringLogin(t *testing.T) {
+	t.Parallel()
+	sessions := &lookedUp{}
+	h := newHouse(t, func(o *login.Options) { sessions.Sessions, o.Sessions = o.Sessions, sessions })
+	b := h.browser("192.0.2.1")
+	b.logIn("ada", password)
+	first := b.session().ID
+	sessions.before = func() {
+		h.must(h.store.EndSession(t.Context(), first, "logout", h.event(signet.EventSessionEnded)))
+	}
+	h.clock.Advance(time.Second)
+	if got := b.logIn("ada", password); got.Code != http.StatusSeeOther {
+		t.Fatalf("%d", got.Code)
+	}
+	if s := b.session(); s == nil || s.ID == first || s.UserID != h.ada.ID {
+		t.Errorf("session %+v, before it %s", s, first)
+	}
+	events := h.events(signet.EventLoginSucceeded)
+	if last := events[len(events)-1]; last.Target != "session:"+string(b.session().ID) || last.Reason != "" {
+		t.Errorf("event %+v", last)
+	}
+}
+
+func (l *lookedUp) FindSession(ctx context.Context, hashes []signet.SecretHash) (*signet.Session, error) {
+	l.times.Add(1)
+	return l.Sessions.FindSession(ctx, hashes)
+}
+
 // What is no session cookie of ours never reaches the store, and two of one name are none: either may be planted.
 func TestSessionCookieIsRead(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	sessions := &lookedUp{}
+	h := newHouse(t, func(o *login.Options) { sessions.Sessions, o.Sessions = o.Sessions, sessions })
 	b := h.browser("192.0.2.1")
 	b.logIn("ada", password)
 	good := cookieValue(b, "session")
@@ -133,8 +216,12 @@ func TestSessionCookieIsRead(t *testing.T) {
 			if name == "without a prefix" {
 				r.AddCookie(&http.Cookie{Name: "signet_session", Value: good})
 			}
+			before := sessions.times.Load()
 			if s, err := h.login.Session(r); s != nil || err != nil {
 				t.Errorf("session %v, error %v", s, err)
+			}
+			if looked := sessions.times.Load() != before; looked != (name == "unknown") {
+				t.Errorf("looked up: %v", looked)
 			}
 		})
 	}
@@ -235,6 +322,13 @@ func TestBind(t *testing.T) {
 	once, twice := h.login.Bind(nil, r), h.login.Bind(nil, r) // with the cookie nothing is written
 	if once == "" || once != twice || len(once) != 64 || strings.Contains(cookieValue(b, "browser"), once) {
 		t.Errorf("hashes %q and %q", once, twice)
+	}
+	// What somebody planted, who could guess its hash, binds nothing.
+	for _, planted := range []string{"noise", "", cookieValue(b, "browser")[:20], signet.NewSecret(signet.SecretSession).Reveal()} {
+		b.cookies["__Host-signet_browser"] = planted
+		if got := h.login.Bound(b.request(http.MethodGet, "/", nil, nil)); got != "" {
+			t.Errorf("%q is bound to %q", planted, got)
+		}
 	}
 	if other := h.browser("192.0.2.1"); h.login.Bind(nil, other.request(http.MethodGet, "/", nil, nil)) == once {
 		t.Error("two browsers have one hash")
