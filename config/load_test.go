@@ -235,18 +235,38 @@ func TestDurationText(t *testing.T) {
 	}
 }
 
+// FuzzLoad: whatever stands in the file and the environment, it is a configuration that can be served, or a list of
+// problems; loading it again gives the same.
 func FuzzLoad(f *testing.F) {
 	f.Add("issuer: https://a.example\n", "SIGNET_REDIS__ADDRS=b:1")
 	f.Add("a: &a [*a]\n", "SIGNET_=x")
+	complete := "issuer: https://a.example\nredis:\n  addrs: [a:1]\npostgres:\n  dsn: postgres://h/d\nkeys:\n  kek: " + kek("a", 'a') + "\n"
+	f.Add(complete, "SIGNET_LISTEN=127.0.0.1:1")
+	f.Add(complete+"rate_limits: off\n", "SIGNET_ISSUER=http://a.example")
+	f.Add(complete, "SIGNET_ISSUER__X=")
 	f.Fuzz(func(t *testing.T, text, variable string) {
 		path := filepath.Join(t.TempDir(), "f.yaml")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := Load(path, []string{variable})
+		loaded, err := Load(path, []string{variable})
 		var problems Problems
-		if err != nil && !errors.As(err, &problems) {
+		if err != nil && (!errors.As(err, &problems) || len(problems) == 0) {
 			t.Fatalf("%v is no Problems", err)
+		}
+		again, errAgain := Load(path, []string{variable})
+		if (err == nil) != (errAgain == nil) || !reflect.DeepEqual(loaded, again) {
+			t.Fatalf("%+v, %v and then %+v, %v", loaded, err, again, errAgain)
+		}
+		if err != nil {
+			return
+		}
+		if err := loaded.Serve(); err != nil && !errors.As(err, &problems) {
+			t.Fatalf("%v is no Problems", err)
+		}
+		// What is printed or logged of it shows none of its secrets.
+		if said := fmt.Sprintf("%v %+v %#v", loaded, loaded, loaded); len(loaded.Keys.KEK) > 8 && strings.Contains(said, string(loaded.Keys.KEK)) {
+			t.Fatalf("the key-encryption key is shown: %s", said)
 		}
 	})
 }

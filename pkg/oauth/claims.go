@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 
@@ -143,8 +144,8 @@ func userInfoClaims(client *signet.Client, user *signet.User, scope signet.Scope
 
 // claimsRequest is the claims request parameter (OIDC Core §5.5). Members that signet does not know are ignored.
 type claimsRequest struct {
-	UserInfo map[string]claimRequest `json:"userinfo"`
-	IDToken  map[string]claimRequest `json:"id_token"`
+	UserInfo map[string]claimRequest
+	IDToken  map[string]claimRequest
 }
 
 // claimRequest is what is asked of one claim. JSON null asks for it voluntarily.
@@ -153,27 +154,33 @@ type claimRequest struct {
 	Values    []string // value or values, as far as they are strings
 }
 
-// UnmarshalJSON implements json.Unmarshaler.
+// UnmarshalJSON implements json.Unmarshaler. Members are read by their exact names: encoding/json would take "Essential",
+// too, which is a member that nobody defined.
 func (c *claimRequest) UnmarshalJSON(raw []byte) error {
-	var wire *struct {
-		Essential bool              `json:"essential"`
-		Value     json.RawMessage   `json:"value"`
-		Values    []json.RawMessage `json:"values"`
-	}
-	if err := json.Unmarshal(raw, &wire); err != nil {
+	var members map[string]json.RawMessage // nil for null
+	if err := json.Unmarshal(raw, &members); err != nil {
 		return err
 	}
-	if wire == nil {
-		return nil
+	var values []json.RawMessage
+	if err := errors.Join(readMember(members, "essential", &c.Essential), readMember(members, "values", &values)); err != nil {
+		return err
 	}
-	c.Essential = wire.Essential
-	for _, value := range append([]json.RawMessage{wire.Value}, wire.Values...) {
+	for _, value := range append([]json.RawMessage{members["value"]}, values...) {
 		var text string
 		if len(value) > 0 && json.Unmarshal(value, &text) == nil && text != "" {
 			c.Values = append(c.Values, text)
 		}
 	}
 	return nil
+}
+
+// readMember reads a member into out, when it is there.
+func readMember(members map[string]json.RawMessage, name string, out any) error {
+	raw, there := members[name]
+	if !there {
+		return nil
+	}
+	return json.Unmarshal(raw, out)
 }
 
 // acrRequested reports whether an acr claim was asked for in the ID token.
@@ -202,7 +209,8 @@ func parseClaimsParameter(text string) (*claimsRequest, error) {
 	if len(text) > maxClaimsBytes || jsonDepth(text) > maxClaimsDepth || !strings.HasPrefix(strings.TrimLeft(text, " \t\r\n"), "{") {
 		return nil, malformed
 	}
-	if err := json.Unmarshal([]byte(text), out); err != nil {
+	var places map[string]json.RawMessage
+	if json.Unmarshal([]byte(text), &places) != nil || readMember(places, "userinfo", &out.UserInfo) != nil || readMember(places, "id_token", &out.IDToken) != nil {
 		return nil, malformed
 	}
 	return out, nil

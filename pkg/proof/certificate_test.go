@@ -95,14 +95,30 @@ func TestMTL01ParseHeaders(t *testing.T) {
 	}
 }
 
+// FuzzParseHeaders: what is read has one spelling (RFC 9440 §2): written again it is what was sent, but for blanks.
 func FuzzParseHeaders(f *testing.F) {
-	f.Add(item(certificate(f)), item(certificate(f)))
+	good := item(certificate(f))
+	f.Add(good, item(certificate(f)))
+	f.Add(" "+good+" ", good+", "+good)
+	f.Add(good+";a=1", good)
+	f.Add(good[:len(good)-1]+"\n:", good)
 	f.Add(":AAAA:", ":,:")
 	f.Add("::", "")
 	f.Fuzz(func(t *testing.T, leaf, chain string) {
 		list, err := proof.ParseHeaders([]string{leaf}, []string{chain})
 		if (err == nil) != (len(list) > 0) {
 			t.Fatalf("%d certificates, %v", len(list), err)
+		}
+		if err != nil {
+			return
+		}
+		var items []string
+		for _, c := range list {
+			items = append(items, item(c))
+		}
+		sent := strings.ReplaceAll(leaf+","+chain, " ", "")
+		if written := strings.Join(items, ","); written != strings.TrimSuffix(sent, ",") {
+			t.Fatalf("%q and %q are read as %q", leaf, chain, written)
 		}
 	})
 }
