@@ -133,6 +133,7 @@ func TestServeNeeds(t *testing.T) {
 		ok   bool
 	}{
 		{"no tls", nil, false},
+		{"no tls although on loopback", []string{"SIGNET_LISTEN=127.0.0.1:8443"}, false},
 		{"proxy", []string{"SIGNET_BEHIND_PROXY__TRUSTED_PROXIES=10.0.0.0/8"}, true},
 		{"tls", []string{"SIGNET_TLS__CERT_FILE=a", "SIGNET_TLS__KEY_FILE=b"}, true},
 		{"plain http on loopback", []string{"SIGNET_ISSUER=http://127.0.0.1:8080", "SIGNET_LISTEN=127.0.0.1:8080"}, true},

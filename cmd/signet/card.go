@@ -157,7 +157,8 @@ func writeCard(path string, c *card) error {
 }
 
 // text is the card for people. Every line to copy works as it stands.
-func (c *card) text() string {
+// program calls this binary again, cardFile is where the JSON card is, "" for nowhere.
+func (c *card) text(program, cardFile string) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	admin := strings.TrimSuffix(c.Admin.APIURL, "/admin/v1")
@@ -188,9 +189,14 @@ func (c *card) text() string {
 	line("       %s %s/.well-known/openid-configuration", curl, c.Issuer)
 	line("    4. Register a client of your own, in another shell:")
 	line("       export SIGNET_SERVER=%s SIGNET_ADMIN_KEY=%s", admin, c.Admin.APIKey)
-	line("       go run ./cmd/signet client create --public --name Mine --redirect-uri http://127.0.0.1/callback --scope 'openid profile'")
-	line("    5. See the flows of the other contracts byte by byte, when this was started with --card card.json:")
-	line("       go run ./cmd/signet try hmac --card card.json")
+	line("       %s client create --public --name Mine --redirect-uri http://127.0.0.1/callback --scope 'openid profile'", program)
+	if cardFile == "" {
+		line("    5. Start it again with --card card.json, and see the flows of the other contracts byte by byte:")
+		cardFile = "card.json"
+	} else {
+		line("    5. See the flows of the other contracts byte by byte:")
+	}
+	line("       %s try hmac --card %s", program, shellWord(cardFile))
 	line("    6. Connect your own app: docs/clients.md")
 	if c.TLS != nil {
 		line("")

@@ -26,6 +26,22 @@ func claim(dir string) (release func(), err error) {
 	return func() { _ = lock.Close() }, nil
 }
 
+// claimKept is claim for a folder that stays: its lock file is there from the run before. Error: a wrong call when another
+// process has it.
+func claimKept(dir string) (release func(), err error) {
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			err = usage("%s is in use by another signet dev: end that, or give another folder", dir)
+		}
+		return nil, errors.Join(err, lock.Close())
+	}
+	return func() { _ = lock.Close() }, nil
+}
+
 // abandoned reports whether a folder of ours was claimed by a process that is gone. Temporary folders are shared with
 // others, who may put anything there: neither links nor pipes are followed.
 func abandoned(dir string) bool {

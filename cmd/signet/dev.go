@@ -106,6 +106,9 @@ func (a *app) dev(ctx context.Context, f *devFlags) (err error) {
 	}
 	defer func() { err = errors.Join(err, home.close()) }()
 	if f.card != "" {
+		if folder, err := os.Stat(filepath.Dir(f.card)); err != nil || !folder.IsDir() {
+			return usage("--card %s: its folder is not there", f.card)
+		}
 		// A card of an earlier run must not be taken for this one's.
 		if err := os.Remove(f.card); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -142,6 +145,9 @@ func (a *app) dev(ctx context.Context, f *devFlags) (err error) {
 		for _, d := range doors {
 			_ = d.listener.Close()
 		}
+		if ctx.Err() != nil {
+			err = nil // ended while it was starting
+		}
 		return errors.Join(err, n.close())
 	}
 	c.locate(doors, secure)
@@ -166,7 +172,11 @@ func (a *app) announce(ctx context.Context, f *devFlags, c *card, doors []*door)
 		_ = json.NewEncoder(a.out).Encode(c)
 		return
 	}
-	fmt.Fprint(a.out, c.text())
+	shown := f.card
+	if shown == "" && f.data != "" {
+		shown = filepath.Join(f.data, "card.json")
+	}
+	fmt.Fprint(a.out, c.text(programOf(a.program), shown))
 }
 
 // devIssuer keeps the host that was asked for and takes the port that was given.
@@ -253,7 +263,7 @@ func openHome(data string) (*home, error) {
 		if h.release, err = claim(dir); err != nil {
 			return nil, errors.Join(err, os.RemoveAll(dir))
 		}
-	} else if err := os.MkdirAll(data, 0o700); err != nil {
+	} else if err := h.keep(data); err != nil {
 		return nil, err
 	}
 	path := filepath.Join(h.dir, "kek")
@@ -285,6 +295,16 @@ func openHome(data string) (*home, error) {
 	return h, nil
 }
 
+// keep takes the folder of --data for this process alone: two servers over one folder would each take the other's keys and
+// card for its own.
+func (h *home) keep(data string) (err error) {
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return err
+	}
+	h.release, err = claimKept(data)
+	return err
+}
+
 func (h *home) database() string { return filepath.Join(h.dir, "signet.db") }
 
 const homePrefix = "signet-dev-"
@@ -304,10 +324,10 @@ func removeAbandoned() {
 
 // close removes what must not be left behind.
 func (h *home) close() error {
-	if h.kept {
-		return nil
+	var err error
+	if !h.kept {
+		err = os.RemoveAll(h.dir)
 	}
-	err := os.RemoveAll(h.dir)
 	if h.release != nil {
 		h.release()
 	}

@@ -279,6 +279,9 @@ func TestDevDataIsKept(t *testing.T) {
 	}
 	defer held.Close()
 	second := startDev(t, "--data", dir)
+	if code, _, errs := command(t, nil, "", "dev", "--listen", "127.0.0.1:0", "--data", dir); code != exitUsage || !strings.Contains(errs, "is in use by another signet dev") {
+		t.Errorf("a third server over the same folder: exit %d, %s", code, errs)
+	}
 	if second.card.Clients.Service.ClientSecret != first.card.Clients.Service.ClientSecret || second.card.Users[0] != first.card.Users[0] ||
 		second.card.Admin.APIKey != first.card.Admin.APIKey {
 		t.Error("a restart made new secrets")
@@ -309,6 +312,7 @@ func TestDevRefuses(t *testing.T) {
 		{"configuration file", nil, []string{"--config", "signet.yaml"}, "unknown flag"},
 		{"every interface", nil, []string{"--listen", ":8080"}, "loopback"},
 		{"admin beyond loopback", nil, []string{"--admin-listen", "0.0.0.0:8081"}, "loopback"},
+		{"card into nowhere", nil, []string{"--card", "/nowhere/card.json"}, "--card /nowhere/card.json: its folder is not there"},
 		{"argument", nil, []string{"x"}, "what is \"x\"?"},
 		{"max age", nil, []string{"--jwks-max-age", "1h"}, "jwks-max-age"},
 	} {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -29,14 +30,23 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: config.Environ(), env: config.Env}
+	a := &app{program: os.Args[0], in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: config.Environ(), env: config.Env}
 	code := a.run(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)
 }
 
+// programOf is what calls this binary again: go run puts it into a folder that is gone afterwards.
+func programOf(arg string) string {
+	if arg == "" || strings.Contains(arg, "go-build") {
+		return "go run ./cmd/signet"
+	}
+	return shellWord(arg)
+}
+
 // app is one run of the binary: where it reads and writes, and what the flags of every command said.
 type app struct {
+	program  string // how this binary was called
 	in       io.Reader
 	out, err io.Writer
 	environ  []string

@@ -179,3 +179,20 @@ func TestNextStepsGoToTheSameTarget(t *testing.T) {
 		t.Errorf("the next step as printed, %q: exit %d, %s", next, code, errs)
 	}
 }
+
+// TestCardNamesWhatIsThere: every line to copy calls this binary as it was called, with the card that was written.
+func TestCardNamesWhatIsThere(t *testing.T) {
+	t.Parallel()
+	c := &card{}
+	c.Clients.Service.Scope = "a"
+	for _, tc := range []struct{ called, file, program, says string }{
+		{"/tmp/go-build1/b001/exe/signet", "", "go run ./cmd/signet", "Start it again with --card card.json"},
+		{"./signet", "/tmp/a b/card.json", "./signet", "try hmac --card '/tmp/a b/card.json'"},
+		{"signet", "data/card.json", "signet", "       signet try hmac --card data/card.json\n"},
+	} {
+		text := c.text(programOf(tc.called), tc.file)
+		if !strings.Contains(text, "       "+tc.program+" client create") || !strings.Contains(text, tc.says) {
+			t.Errorf("%s %s:\n%s", tc.called, tc.file, text)
+		}
+	}
+}
