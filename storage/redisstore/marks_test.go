@@ -1,13 +1,17 @@
 package redisstore
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/signet-auth/signet/pkg/signet"
 	"github.com/signet-auth/signet/storage/storagetest"
@@ -325,4 +329,55 @@ func TestMarksOutOfMemory(t *testing.T) {
 	srv.do("CONFIG", "SET", "maxmemory", "0")
 	wantCode(t, s.Marks().Use(t.Context(), used), signet.CodeUsed, "")
 	wantCode(t, s.Marks().Use(t.Context(), freshMark(clock.Now(), "new", 0)), "", "")
+}
+
+// A mark that cannot be read was written to say that something is used.
+func TestUnreadableMarkWasUsed(t *testing.T) {
+	t.Parallel()
+	clock := storagetest.NewClock(time.Now())
+	s := openAt(t, sharedRedis(t), clock.Now)
+	mark := freshMark(clock.Now(), "jti", time.Minute)
+	_, key := s.marks.key(mark)
+	for _, text := range []string{"nonsense", "", " x", "12x y"} {
+		if err := s.client.Set(t.Context(), key, text, time.Minute).Err(); err != nil {
+			t.Fatal(err)
+		}
+		wantCode(t, s.Marks().Use(t.Context(), mark), signet.CodeUsed, "")
+	}
+}
+
+// The epoch is read after the mark is set, and one of this run of the server is not moved by whoever claims it again.
+func TestEpochIsReadLastAndClaimedOnce(t *testing.T) {
+	t.Parallel()
+	clock := storagetest.NewClock(time.Now())
+	s := openAt(t, sharedRedis(t), clock.Now)
+	clock.Advance(time.Minute)
+	sent := &order{}
+	s.client.AddHook(sent)
+	mark := freshMark(clock.Now(), "jti", 0)
+	wantCode(t, s.Marks().Use(t.Context(), mark), "", "")
+	if !slices.Equal(sent.names, []string{"set", "get"}) {
+		t.Errorf("sent %v", sent.names)
+	}
+	epoch := s.marks.epochs[0]
+	before := s.client.Get(t.Context(), epoch).Val()
+	claim := s.marks.claim.command(t.Context(), "eval", s.marks.claim.source, []string{epoch}, []any{clock.Now().UnixMilli(), 0})
+	wantCode(t, s.exec(t.Context(), claim), "", "")
+	if after := s.client.Get(t.Context(), epoch).Val(); before == "" || after != before {
+		t.Errorf("epoch %q, then %q", before, after)
+	}
+}
+
+// order notes the names of the commands in pipelines.
+type order struct{ names []string }
+
+func (*order) DialHook(next redis.DialHook) redis.DialHook          { return next }
+func (*order) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+func (o *order) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		for _, cmd := range cmds {
+			o.names = append(o.names, cmd.Name())
+		}
+		return next(ctx, cmds)
+	}
 }

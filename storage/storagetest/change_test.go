@@ -212,6 +212,41 @@ func TestCacheIsUsedOnlyWhileFresh(t *testing.T) {
 	})
 }
 
+// Nothing is read from the cache before the changes were polled once, and a transaction that has altered a record sees
+// what it wrote.
+func TestCacheKnowsItsLimits(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		c := w.client(t)
+		s := w.open(t, sqlstore.Options{})
+		version := func(ctx context.Context) int64 {
+			t.Helper()
+			got, err := s.Client(ctx, c.ID)
+			want(t, "Client", err, "")
+			return got.Version
+		}
+		if got := version(t.Context()); got != 1 {
+			t.Fatalf("version %d", got)
+		}
+		w.change(t, "UPDATE clients SET version = 7")
+		if got := version(t.Context()); got != 7 {
+			t.Errorf("never polled, and version %d comes from the cache", got)
+		}
+		settled(t, s)
+		version(t.Context())
+		want(t, "InTx", s.InTx(t.Context(), func(ctx context.Context) error {
+			client := *c
+			client.Version = 7
+			if err := s.UpdateClient(ctx, &client, event(signet.EventClientUpdated)); err != nil {
+				return err
+			}
+			if got := version(ctx); got != 8 {
+				t.Errorf("the transaction that wrote version 8 sees %d", got)
+			}
+			return nil
+		}), "")
+	})
+}
+
 // A restored database has a head that went back, and retention can leave a gap: both make the cache unknown.
 func TestLostChangesEmptyTheCache(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {

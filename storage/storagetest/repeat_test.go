@@ -3,6 +3,7 @@ package storagetest
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/signet-auth/signet/pkg/signet"
 	"github.com/signet-auth/signet/storage/sqlstore"
@@ -63,4 +64,53 @@ func TestLostSerialisationsAreRepeated(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FLT-11: an act and somebody else lock the same two rows in opposite orders; PostgreSQL ends the act, and it is repeated.
+func TestLostDeadlockIsRepeated(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Postgres())
+	// PostgreSQL looks for a circle after a second; to wait no longer than that would end the act anyhow.
+	w.dsn += "&lock_timeout=1900"
+	s := w.open(t, sqlstore.Options{})
+	f := w.newFamily(t)
+	other, err := w.raw.BeginTx(t.Context(), nil)
+	want(t, "begin", err, "")
+	lock := func(query string) {
+		t.Helper()
+		_, err := other.ExecContext(t.Context(), query)
+		want(t, query, err, "")
+	}
+	lock("UPDATE grants SET detail = detail")
+	ended := make(chan error, 1)
+	go func() {
+		ended <- s.EndSession(t.Context(), f.session.ID, "logout", event(signet.EventSessionEnded))
+	}()
+	want(t, "wait", w.untilWaiting(t.Context(), ended), "") // it holds the session and waits for the grant
+	lock("UPDATE sessions SET acr = acr")
+	want(t, "commit", other.Commit(), "")
+	want(t, "EndSession", <-ended, "")
+	session, err := w.FindSession(t.Context(), hashes(f.session.Hash))
+	want(t, "FindSession", err, "")
+	if session.EndedAt == nil {
+		t.Error("the session goes on")
+	}
+}
+
+// What is repeated has one deadline in all.
+func TestRepeatsAreBounded(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		f := w.newFamily(t)
+		holder, err := w.raw.BeginTx(t.Context(), nil)
+		want(t, "begin", err, "")
+		_, err = holder.ExecContext(t.Context(), "UPDATE grants SET detail = detail")
+		want(t, "hold", err, "")
+		began := time.Now()
+		want(t, "RevokeGrant", w.RevokeGrant(t.Context(), f.grant.ID, "test", event(signet.EventGrantRevoked)), signet.CodeUnavailable)
+		if took := time.Since(began); took > 3*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		want(t, "rollback", holder.Rollback(), "")
+		want(t, "RevokeGrant", w.RevokeGrant(t.Context(), f.grant.ID, "test", event(signet.EventGrantRevoked)), "")
+	})
 }
