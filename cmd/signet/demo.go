@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"embed"
+	"fmt"
 	"net/http"
 	"strconv"
 
 	"github.com/signet-auth/signet/pkg/web"
+	"github.com/signet-auth/signet/templates"
 )
 
 //go:embed demo
@@ -24,11 +27,17 @@ func demoRoutes() ([]web.Route, error) {
 		{"demo-app", "/demo/app.js", "app.js", "text/javascript; charset=utf-8", web.ClassAsset},
 		{"demo-oidc", "/demo/oidc.js", "oidc.js", "text/javascript; charset=utf-8", web.ClassAsset},
 		{"demo-style", "/demo/demo.css", "demo.css", "text/css; charset=utf-8", web.ClassAsset},
-		{"demo-icon", "/demo/icon.svg", "icon.svg", "image/svg+xml", web.ClassAsset},
 	} {
 		content, err := demoFiles.ReadFile("demo/" + f.file)
 		if err != nil {
 			return nil, err
+		}
+		for _, name := range []string{"signet.css", "icon.svg"} { // the pages' own, by their hashed names
+			served := templates.AssetPath(name)
+			if served == "" {
+				return nil, fmt.Errorf("the demo wears %s, which is no asset of the pages", name)
+			}
+			content = bytes.ReplaceAll(content, []byte(`href="`+name+`"`), []byte(`href="`+served+`"`))
 		}
 		routes = append(routes, web.Route{Name: f.name, Methods: []string{http.MethodGet}, Path: f.path, Class: f.class,
 			Handler: func(w http.ResponseWriter, r *http.Request) {

@@ -3,42 +3,50 @@ import { callback, decode, loggedOut, login, logout, refresh, revoke, store, use
 const $ = (id) => document.getElementById(id);
 
 function say(id, text) {
-  $('status').hidden = $('problem').hidden = true;
-  if (!text) return;
-  $(id).textContent = text;
-  $(id).hidden = false;
+  $('status').hidden = id !== 'status';
+  $('problem').parentNode.hidden = id !== 'problem';
+  if (id) $(id).textContent = text;
 }
 
-// json builds coloured text from nodes: nothing that a server sent is ever parsed as HTML.
+function part(kind, text) {
+  const out = document.createElement('span');
+  out.className = kind;
+  out.textContent = text;
+  return out;
+}
+
+const times = new Set(['exp', 'iat', 'nbf', 'auth_time', 'updated_at']);
+
+// when says a time as the reader's clock does, with the date only when it is another day.
+function when(seconds) {
+  const date = new Date(seconds * 1000);
+  return date.toDateString() === new Date().toDateString() ? date.toLocaleTimeString() : date.toLocaleString();
+}
+
+// json builds coloured lines from nodes: nothing that a server sent is ever parsed as HTML.
 function json(value) {
-  const out = document.createDocumentFragment();
-  const text = JSON.stringify(value, null, 2);
-  const pattern = /("(?:\\.|[^"\\])*")(\s*:)?|(-?\d+(?:\.\d+)?|true|false|null)/g;
-  const times = new Set(['exp', 'iat', 'nbf', 'auth_time', 'updated_at']);
-  let last = 0;
-  let key = '';
-  for (const match of text.matchAll(pattern)) {
-    out.append(text.slice(last, match.index));
-    last = match.index + match[0].length;
-    const span = document.createElement('span');
-    span.className = match[2] ? 'k' : match[1] ? 's' : 'n';
-    span.textContent = match[1] ?? match[3];
-    out.append(span, match[2] ?? '');
-    if (match[2]) {
-      key = JSON.parse(match[1]);
-    } else if (times.has(key) && match[3]) {
-      const when = document.createElement('span');
-      when.className = 'when';
-      when.textContent = `  ${new Date(Number(match[3]) * 1000).toLocaleString()}`;
-      // The comma of the line comes first.
-      if (text[last] === ',') {
-        out.append(',');
-        last += 1;
-      }
-      out.append(when);
+  const line = (...parts) => {
+    const out = part('line', '');
+    out.append(...parts);
+    return out;
+  };
+  const member = (head, item, comma, key) => {
+    if (item === null || typeof item !== 'object' || Object.keys(item).length === 0) {
+      const out = line(...head, part(typeof item === 'string' ? 'string' : 'number', JSON.stringify(item)), comma);
+      // Drawn by the style, not written: what is copied from here stays JSON.
+      if (times.has(key) && typeof item === 'number') out.dataset.when = when(item);
+      return [out];
     }
-  }
-  out.append(text.slice(last));
+    const list = Array.isArray(item);
+    const inner = part('line', '');
+    const entries = Object.entries(item);
+    entries.forEach(([name, below], at) => inner.append(
+      ...member(list ? [] : [part('key', JSON.stringify(name)), ': '], below, at < entries.length - 1 ? ',' : '', name),
+    ));
+    return [line(...head, list ? '[' : '{'), inner, line(list ? ']' : '}', comma)];
+  };
+  const out = document.createDocumentFragment();
+  out.append(...member([], value, ''));
   return out;
 }
 
@@ -76,7 +84,7 @@ function showAnswer(title, hint, body) {
 function showLog() {
   const log = store.get('log') ?? [];
   $('log-empty').hidden = log.length > 0;
-  $('log').replaceChildren(...log.map((entry) => {
+  $('log').replaceChildren(...log.reverse().map((entry) => {
     const item = document.createElement('li');
     const status = document.createElement('span');
     status.className = entry.status >= 400 ? 'status bad' : 'status';
@@ -88,22 +96,37 @@ function showLog() {
   }));
 }
 
+function showState(id, over, good) {
+  $(id).textContent = over || good;
+  $(id).classList.toggle('over', Boolean(over));
+  $(id).hidden = !(over || good);
+}
+
 function show() {
   const tokens = store.get('tokens');
   $('out').hidden = Boolean(tokens);
-  $('in').hidden = !tokens;
+  $('in').hidden = $('inside').hidden = !tokens;
+  // What is said stands above the login and below the buttons, so that no button moves from under the finger.
+  if (tokens) $('in').after($('notices'));
   if (tokens) {
-    const ended = tokens.expires <= Date.now();
-    $('greeting').textContent = tokens.revoked ? 'Your tokens are revoked' : 'You are logged in';
-    $('expiry').textContent = tokens.revoked
+    const { revoked, refused = [] } = tokens;
+    const expired = tokens.expires <= Date.now();
+    const over = (name) => (revoked ? 'Revoked' : refused.includes(name) ? 'Refused' : '');
+    const until = new Date(tokens.expires).toLocaleTimeString();
+    const dead = revoked || (Boolean(over('access') || expired) && (!tokens.refresh || Boolean(over('refresh'))));
+    $('greeting').textContent = revoked ? 'Your tokens are revoked' : dead ? 'These tokens no longer work' : 'You are logged in';
+    $('expiry').textContent = revoked
       ? 'You are still logged in at the server, so a new login needs no password. Log out ends that too.'
-      : `The access token ${ended ? 'expired' : 'expires'} at ${new Date(tokens.expires).toLocaleTimeString()}.${ended && tokens.refresh ? ' Refresh gets a new one.' : ''}`;
+      : dead ? 'Log in again for new ones. If the server was started anew, it knows none of the old.'
+        : `The access token ${expired ? 'expired' : 'expires'} at ${until}.${expired && tokens.refresh ? ' Refresh gets a new one.' : ''}`;
+    $('again').hidden = !dead;
+    $('userinfo').classList.toggle('quiet', dead);
     showToken('id-token', tokens.id);
     showToken('access-token', tokens.access);
-    $('refresh-card').hidden = !tokens.refresh;
+    showState('access-state', over('access') || (expired ? 'Expired' : ''), `Valid until ${until}`);
+    $('refresh-card').hidden = $('refresh').hidden = !tokens.refresh;
     showToken('refresh-token', tokens.refresh);
-    $('refresh').hidden = !tokens.refresh;
-    $('copy-refresh').hidden = !tokens.refresh;
+    showState('refresh-state', over('refresh'), 'Unused');
   }
   showLog();
 }
@@ -111,11 +134,18 @@ function show() {
 // explain says what a refusal means for the person in front of the page; the server's own words stand in the answer.
 function explain(problem) {
   if (!problem.body) return problem.message;
-  if (store.get('tokens')?.revoked) return 'Refused, as it should be: these tokens were revoked. Log out and log in again for new ones.';
+  if (store.get('tokens')?.revoked) return 'Refused, as it should be: these tokens were revoked. Log in again for new ones.';
   const code = problem.body.error;
   if (code === 'invalid_token') return 'The server no longer accepts this access token. Refresh, or log in again.';
-  if (code === 'invalid_grant') return 'The server no longer accepts this refresh token. Log out and log in again.';
+  if (code === 'invalid_grant') return 'The server no longer accepts this refresh token. Log in again for a new one.';
   return problem.message;
+}
+
+// note remembers which token the server refused, so that the page shows it until a new one comes.
+function note(code) {
+  const tokens = store.get('tokens');
+  const name = { invalid_token: 'access', invalid_grant: 'refresh' }[code];
+  if (tokens && name) store.set('tokens', { ...tokens, refused: [...tokens.refused ?? [], name] });
 }
 
 // act runs one action at a time and shows what became of it. The button is only said to be disabled while it runs:
@@ -130,6 +160,7 @@ function act(id, run) {
       await run();
     } catch (problem) {
       say('problem', explain(problem));
+      note(problem.body?.error);
       if (problem.body) showAnswer('What the server said', `${problem.status} from ${problem.path}`, problem.body);
     }
     $(id).removeAttribute('aria-disabled');
@@ -149,7 +180,11 @@ function copy(id, name, field) {
   });
 }
 
-act('login', () => login([...document.querySelectorAll('input[name=scope]:checked')].map((box) => box.value)));
+act('login', () => {
+  store.set('scopes', [...document.querySelectorAll('input[name=scope]:checked')].map((box) => box.value));
+  return login(store.get('scopes'));
+});
+act('again', () => login(store.get('scopes') ?? []));
 act('userinfo', async () => {
   const claims = await userinfo();
   say('status', `The server says who you are: ${claims.name ?? claims.preferred_username ?? claims.sub}.`);
@@ -179,7 +214,7 @@ if (location.pathname === '/demo/callback') {
   location.replace('/demo');
 } else {
   const problem = store.take('problem');
-  if (problem) say('problem', problem);
+  say(problem && 'problem', problem);
   if (loggedOut(new URLSearchParams(location.search))) {
     history.replaceState(null, '', '/demo');
     say('status', 'You are logged out, here and at the server. The next login asks for the password again.');

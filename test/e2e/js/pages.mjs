@@ -1,13 +1,23 @@
-// The pages as people meet them: by keyboard, at 320 px and at 400 % zoom, light and dark. With a folder as second
+// The pages as people meet them: by keyboard, at 320 px and at 400 % zoom, light and dark, whatever a client calls
+// itself. With a folder as second
 // argument the pages are also kept there as pictures (docs/pages, by `node pages.mjs CARD FOLDER`).
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { card, check, equal, user } from './card.mjs';
 import { withChromium } from './chromium.mjs';
+import { fits, look as lookAt, named, reached } from './look.mjs';
 
 const folder = process.argv[3];
-const widths = [[320, 640], [768, 860], [1440, 780]];
+const look = (page, name) => lookAt(page, name, folder);
+const heaviest = 16 << 10; // bytes of a first visit, everything together
+
+// Names that pages must bear: long, of one word, right to left, without spaces.
+const names = [
+  ['Consolidated International Freight & Payment Reconciliation Services Ltd', 'reconciliation.payments.consolidated-international-freight.example.com'],
+  ['Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamter', 'xn--donaudampfschifffahrtselektrizittenhauptbetriebswerk-mlc.example'],
+  ['דפוס אורות לתשלומים וקבלות בעברית', 'pay.example'],
+  ['東京電子決済サービス株式会社東京電子決済サービス株式会社', 'pay.example'],
+];
 
 async function admin(method, path, body) {
   const answer = await fetch(`${card.admin.api_url}${path}`, {
@@ -19,14 +29,14 @@ async function admin(method, path, body) {
   return answer.json();
 }
 
-async function register() {
+async function register(name, redirect) {
   const { client_id: client } = await admin('POST', '/clients', {
-    client_name: 'Aurora Notes', redirect_uris: ['https://notes.aurora.example/callback'],
+    client_name: name, redirect_uris: [redirect],
     token_endpoint_auth_method: 'none', grant_types: ['authorization_code', 'refresh_token'],
     scope: 'openid profile email offline_access',
     policy_uri: 'https://aurora.example/privacy', tos_uri: 'https://aurora.example/terms',
   });
-  return client;
+  return request(client, redirect);
 }
 
 // invite makes an account that wants the person as a member.
@@ -36,57 +46,46 @@ async function invite() {
   return id;
 }
 
-function request(client) {
+function request(client, redirect) {
   const challenge = createHash('sha256').update(randomBytes(32).toString('base64url')).digest('base64url');
   return `${card.issuer}/authorize?${new URLSearchParams({
-    client_id: client, response_type: 'code', redirect_uri: 'https://notes.aurora.example/callback', state: 'state',
+    client_id: client, response_type: 'code', redirect_uri: redirect, state: 'state',
     scope: 'openid profile email offline_access', code_challenge: challenge, code_challenge_method: 'S256',
   })}`;
 }
 
-// fits fails when anything sticks out sideways, or when a thing to press is smaller than WCAG 2.2 allows (2.5.8).
-async function fits(page, name) {
-  const found = await page.evaluate(() => ({
-    over: document.documentElement.scrollWidth - document.documentElement.clientWidth,
-    clipped: [...document.querySelectorAll('main *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1).length,
-    small: [...document.querySelectorAll('a, button, summary, input:not([type=hidden])')]
-      .filter((e) => e.checkVisibility() && e.getBoundingClientRect().height < 24).map((e) => e.outerHTML),
-  }));
-  equal(found.over, 0, `${name}: pixels to scroll sideways`);
-  equal(found.clipped, 0, `${name}: elements beyond the edge`);
-  equal(found.small.length, 0, `${name}: targets below 24 px: ${found.small}`);
-}
-
-async function look(page, name) {
-  const grounds = new Set();
-  for (const scheme of ['light', 'dark']) {
-    await page.emulateMedia({ colorScheme: scheme });
-    for (const [width, height] of widths) {
-      await page.setViewportSize({ width, height });
-      await fits(page, `${name} at ${width}`);
-      if (folder) await page.screenshot({ path: join(folder, `${name}-${width}-${scheme}.png`), fullPage: true, animations: 'disabled' });
-    }
-    grounds.add(await page.evaluate(() => getComputedStyle(document.body).backgroundColor));
-  }
-  equal(grounds.size, 2, `${name}: grounds in light and dark`);
-  await page.setViewportSize({ width: 320, height: 256 }); // 1280 × 1024 at 400 % (WCAG 2.2, 1.4.10)
-  await fits(page, `${name} at 400 %`);
-  await page.setViewportSize({ width: 1280, height: 800 });
-  await page.emulateMedia({ colorScheme: 'light' });
-}
-
 if (folder) await mkdir(folder, { recursive: true });
-const client = await register();
+const aurora = await register('Aurora Notes', 'https://notes.aurora.example/callback');
 
 await withChromium(async (page, faults) => {
+  let weight = 0;
+  const asked = [];
+  page.on('response', async (answer) => {
+    if (new URL(answer.url()).origin !== card.issuer) asked.push(answer.url());
+    weight += (await answer.body().catch(() => '')).length;
+  });
+  await page.goto(aurora, { waitUntil: 'networkidle' });
+  check(weight > 2000 && weight < heaviest, `a first visit to the login page weighs ${weight} bytes, want at most ${heaviest}`);
+
+  for (const [at, [name, host]] of names.entries()) {
+    await page.goto(await register(name, `https://${host}/callback`));
+    check((await page.innerText('main')).includes(host), `the whole host ${host} is shown`);
+    await page.setViewportSize({ width: 320, height: 640 });
+    await fits(page, `login with name ${at}`);
+    await named(page, `login with name ${at}`);
+    if (folder && at % 2 === 0) await page.screenshot({ path: `${folder}/login-name-${at}-320-light.png`, fullPage: true });
+  }
+
   await page.goto(`${card.issuer}/account`);
   await page.waitForSelector('#login-first');
   await look(page, 'login-first');
 
-  await page.goto(request(client));
+  await page.goto(aurora);
   check((await page.title()).includes('Aurora Notes'), 'the title names the client');
   check((await page.innerText('main')).includes('notes.aurora.example'), 'the page says where the person will return');
   await look(page, 'login');
+  await reached(page, 'login');
+  await page.focus('#username');
 
   // Without the mouse: the cursor stands in the name, Tab leads to the password, Return sends.
   await page.keyboard.type(user.username);
@@ -102,14 +101,32 @@ await withChromium(async (page, faults) => {
   await page.keyboard.press('Enter');
   await page.waitForSelector('#consent-allow');
   await look(page, 'consent');
+  await reached(page, 'consent');
+  await page.reload(); // the next key is the first
   await page.keyboard.press('Tab');
   equal(await page.evaluate(() => document.activeElement.id), 'consent-allow', 'the first stop of the consent page');
-  equal(await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle), 'solid', 'the focus ring');
+
+  for (const [at, [name, host]] of names.entries()) {
+    await page.goto(await register(name, `https://${host}/callback`));
+    await page.waitForSelector('#consent-allow');
+    await page.setViewportSize({ width: 320, height: 640 });
+    await fits(page, `consent with name ${at}`);
+    equal(await page.evaluate(() => document.querySelector('.return').getBoundingClientRect().bottom < innerHeight), true, `consent with name ${at}: the return stands on the first screen`);
+  }
+
+  // Whose browser runs no script sees the page that carries the answer, and sends it by its button.
+  await page.route('**/form-post*.js', (route) => route.fulfill({ body: '', contentType: 'text/javascript' }));
+  await page.goto(`${aurora}&response_mode=form_post`);
+  await page.click('#consent-allow');
+  await page.waitForSelector('#continue');
+  await look(page, 'form-post');
 
   // An invitation is accepted from the keyboard; who would leave an account without an owner stays.
   const [bakery, shop] = [await invite(), card.accounts[0].id];
   await page.goto(`${card.issuer}/account`);
   await look(page, 'account');
+  await reached(page, 'account');
+  await page.reload();
   await page.keyboard.press('Tab');
   equal(await page.evaluate(() => document.activeElement.id), `accept-${bakery}`, 'the first stop of the account page');
   await page.keyboard.press('Enter');
@@ -137,5 +154,17 @@ await withChromium(async (page, faults) => {
   await page.goto(`${card.issuer}/authorize?client_id=nobody`);
   check((await page.innerText('#error')).length > 0, 'the error page says something');
   await look(page, 'error');
+
+  // The login page of another browser says so, and offers the same request anew.
+  await page.goto(aurora);
+  await page.waitForSelector('#username');
+  await page.context().clearCookies();
+  await page.reload();
+  await page.waitForSelector('#error');
+  await look(page, 'error-restart');
+  await page.click('#restart');
+  await page.waitForSelector('#username');
+  check((await page.title()).includes('Aurora Notes'), 'the way on leads to the same application');
+  equal(asked.length, 0, `requests to others: ${asked}`);
   faults.length = 0; // the browser notes the status 400
 });
