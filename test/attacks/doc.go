@@ -7,7 +7,8 @@
 //	params_test.go    duplicated, misplaced and malformed parameters
 //	sockets_test.go   what no HTTP client would send: framing, headers, paths
 //	headers_test.go   methods, CORS, caching and security headers of every route; cookies
-//	input_test.go     SQL and script in every input
+//	statements_test.go  SQL in every input, on SQLite and PostgreSQL
+//	input_test.go     script in every input
 //	canary_test.go    no secret in the log, the metrics or the database
 //	identity_test.go  identity exchange: hmacs, times, GUIDs, keys, captured links, strict JSON
 //	applications_test.go, keys_test.go, intents_test.go  PIN logins, API keys, payment intents
