@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -26,7 +27,13 @@ type relyingParty struct {
 
 func newRelyingParty(t *testing.T, issuer string, client Client) *relyingParty {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	return newRelyingPartyBy(t, http.DefaultClient, issuer, client)
+}
+
+// newRelyingPartyBy calls the server by that HTTP client.
+func newRelyingPartyBy(t *testing.T, caller *http.Client, issuer string, client Client) *relyingParty {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(oidc.ClientContext(context.Background(), caller), 60*time.Second)
 	t.Cleanup(cancel)
 	provider, err := oidc.NewProvider(ctx, issuer)
 	if err != nil {
@@ -86,13 +93,29 @@ func (rp *relyingParty) refresh(token *oauth2.Token) (*oauth2.Token, error) {
 
 func TestGoClient(t *testing.T) {
 	t.Parallel()
-	dev := StartDev(t)
+	t.Run("http", func(t *testing.T) {
+		t.Parallel()
+		goClients(t, StartDev(t), http.DefaultClient, func(*Browser) {})
+	})
+	t.Run("https", func(t *testing.T) {
+		t.Parallel()
+		dev := StartDev(t, "--tls")
+		roots := dev.Roots(t)
+		transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true}
+		t.Cleanup(transport.CloseIdleConnections)
+		goClients(t, dev, &http.Client{Transport: transport, Timeout: readyWithin}, func(b *Browser) { b.Trust(roots) })
+	})
+}
+
+func goClients(t *testing.T, dev *Dev, caller *http.Client, prepare func(*Browser)) {
+	t.Helper()
 	for name, client := range map[string]Client{"spa": dev.Card.Clients.SPA, "web": dev.Card.Clients.Web, "mobile": dev.Card.Clients.Mobile} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			user := dev.Card.Users[0]
-			rp := newRelyingParty(t, dev.Card.Issuer, client)
+			rp := newRelyingPartyBy(t, caller, dev.Card.Issuer, client)
 			browser := NewBrowser(t)
+			prepare(browser)
 			token, idToken := rp.login(browser, user, "")
 			if idToken.Subject != user.Sub {
 				t.Errorf("sub %q, want %q", idToken.Subject, user.Sub)

@@ -15,6 +15,12 @@ const scriptWithin = 2 * time.Minute
 // it imports are installed by `make test` from js/package-lock.json.
 func RunScript(t testing.TB, name, cardFile string) {
 	t.Helper()
+	RunScriptIn(t, nil, name, cardFile)
+}
+
+// RunScriptIn is RunScript with more in the environment.
+func RunScriptIn(t testing.TB, env []string, name, cardFile string) {
+	t.Helper()
 	root, err := moduleRoot()
 	if err != nil {
 		t.Fatal(err)
@@ -27,6 +33,7 @@ func RunScript(t testing.TB, name, cardFile string) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "node", name, cardFile)
 	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), env...)
 	cmd.WaitDelay = 5 * time.Second
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("node %s: %v\n%s", name, err, out)

@@ -2,15 +2,29 @@ package e2e
 
 import "testing"
 
-// The client libraries of npm, each against a server of its own.
+// The client libraries of npm, each against servers of its own, over http and over https: there they are told nothing but
+// the authority to trust.
 func TestOpenIDClient(t *testing.T) {
 	t.Parallel()
-	RunScript(t, "openid_client.mjs", StartDev(t).CardFile)
+	byHTTPAndHTTPS(t, "openid_client.mjs")
 }
 
 func TestOAuth4WebAPI(t *testing.T) {
 	t.Parallel()
-	RunScript(t, "oauth4webapi.mjs", StartDev(t).CardFile)
+	byHTTPAndHTTPS(t, "oauth4webapi.mjs")
+}
+
+func byHTTPAndHTTPS(t *testing.T, script string) {
+	t.Helper()
+	t.Run("http", func(t *testing.T) {
+		t.Parallel()
+		RunScript(t, script, StartDev(t).CardFile)
+	})
+	t.Run("https", func(t *testing.T) {
+		t.Parallel()
+		dev := StartDev(t, "--tls")
+		RunScriptIn(t, []string{"NODE_EXTRA_CA_CERTS=" + dev.Card.TLS.CAFile}, script, dev.CardFile)
+	})
 }
 
 func TestPartnerAssertions(t *testing.T) {

@@ -23,6 +23,21 @@ export async function rejects(promise, matches, what) {
   throw new Error(`${what}: is accepted`);
 }
 
+// register makes a client by the admin API.
+export async function register(metadata) {
+  const answer = await fetch(`${card.admin.api_url}/clients`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${card.admin.api_key}`, 'content-type': 'application/json' },
+    body: JSON.stringify(metadata),
+  });
+  const client = await answer.json();
+  equal(answer.status, 201, `registration ${JSON.stringify(client)}`);
+  return client;
+}
+
+// plain: the server speaks http, which the libraries take only when they are told so: on this machine alone.
+export const plain = card.issuer.startsWith('http:');
+
 const entities = { amp: '&', lt: '<', gt: '>', quot: '"' };
 const unescape = (text) => text
   .replace(/&#x([0-9a-f]+);/gi, (_, hex) => String.fromCodePoint(parseInt(hex, 16)))

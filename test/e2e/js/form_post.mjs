@@ -2,7 +2,8 @@
 // content security policy and without a click (Form Post Response Mode §4).
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
-import { card, check, equal } from './card.mjs';
+import * as oidc from 'openid-client';
+import { card, check, equal, plain, register, user } from './card.mjs';
 import { logIn, withChromium } from './chromium.mjs';
 
 const arrived = [];
@@ -15,16 +16,10 @@ const server = createServer(async (request, response) => {
 await new Promise((done) => server.listen(0, '127.0.0.1', done));
 const callback = `http://127.0.0.1:${server.address().port}/callback`;
 
-const made = await fetch(`${card.admin.api_url}/clients`, {
-  method: 'POST',
-  headers: { authorization: `Bearer ${card.admin.api_key}`, 'content-type': 'application/json' },
-  body: JSON.stringify({
-    client_name: 'Form post', redirect_uris: [callback], token_endpoint_auth_method: 'client_secret_basic', require_pkce: false,
-    grant_types: ['authorization_code'], scope: 'openid',
-  }),
+const client = await register({
+  client_name: 'Form post', redirect_uris: [callback], token_endpoint_auth_method: 'client_secret_basic', require_pkce: false,
+  grant_types: ['authorization_code'], scope: 'openid',
 });
-check(made.ok, `a client can be registered: ${made.status} ${await made.clone().text()}`);
-const client = await made.json();
 
 const state = randomBytes(96).toString('base64url');
 const request = (more) => `${card.issuer}/authorize?${new URLSearchParams({
@@ -49,7 +44,12 @@ try {
     await page.goto(request({}));
     await logIn(page);
     await page.waitForSelector('#arrived');
-    posted('code');
+    // What arrived is what a library takes, with every check of its own.
+    const config = await oidc.discovery(new URL(card.issuer), client.client_id, {}, oidc.ClientSecretBasic(client.client_secret),
+      { execute: [oidc.enableNonRepudiationChecks, ...(plain ? [oidc.allowInsecureRequests] : [])] });
+    const tokens = await oidc.authorizationCodeGrant(config, new Request(callback, { method: 'POST', body: posted('code') }),
+      { expectedState: state, idTokenExpected: true });
+    equal(tokens.claims().sub, user.sub, 'sub');
   });
 } finally {
   server.close();

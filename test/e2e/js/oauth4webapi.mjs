@@ -1,10 +1,10 @@
 // oauth4webapi: the strictest of the libraries; it checks each answer member by member. Login through the forms, ID
 // token signature, RFC 9068 access token, userinfo, refresh, introspection, revocation, logout.
 import * as oauth from 'oauth4webapi';
-import { card, check, equal, Forms, user } from './card.mjs';
+import { card, check, equal, Forms, plain as http, user } from './card.mjs';
 
 const { web, service, resource_server: resourceServer } = card.clients;
-const insecure = { [oauth.allowInsecureRequests]: true }; // http, on this machine only
+const insecure = http ? { [oauth.allowInsecureRequests]: true } : {}; // on this machine only
 const issuer = new URL(card.issuer);
 
 const as = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, { algorithm: 'oidc', ...insecure }));
