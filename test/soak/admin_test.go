@@ -18,10 +18,10 @@ func adminActs() []act {
 		{name: "admin: lists", share: 2, do: lists},
 		{name: "admin: the victim", share: 4, do: switchVictim},
 		{name: "admin: a client's life", share: 3, do: clientLife},
-		{name: "admin: a user's life", share: 1, do: userLife},
+		{name: "admin: a user's life", share: 1, do: userLife, hashes: true},
 		{name: "admin: a biller's life", share: 2, do: billerLife},
 		{name: "admin: an account's life", share: 2, do: accountLife},
-		{name: "admin: a PIN application's life", share: 1, do: applicationLife},
+		{name: "admin: a PIN application's life", share: 1, do: applicationLife, hashes: true},
 		{name: "admin: signing keys", share: 1, do: signingKeys},
 		{name: "admin: admin keys", share: 1, do: adminKeys},
 	}

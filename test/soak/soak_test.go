@@ -50,6 +50,7 @@ type scene struct {
 	signers     map[string]jose.SigningKey
 	partnerKeys jose.JSONWebKeySet
 	pace        <-chan time.Time
+	turns       chan struct{} // whose turn it is to have a password or PIN hashed
 	sent        atomic.Int64
 	busy        atomic.Int64
 	// settled: the memory of replays is old enough for what was signed before now.
@@ -67,6 +68,9 @@ type act struct {
 	do    func(*caller) error
 	// marks: it needs replay marks, which a Redis that was just found empty refuses for a minute.
 	marks bool
+	// hashes: it is an argon2id or more, ten times as slow under the race detector. These take turns, or all that is soaked
+	// is the queue in front of the hashes.
+	hashes bool
 }
 
 // TestEXH05: every route of two nodes under a mixed load, with changes of records and keys all the time.
@@ -75,7 +79,7 @@ func TestEXH05(t *testing.T) {
 		"exchange": map[string]any{"invoice_resource": "invoices"}}, "SIGNET_KEYS__JWKS_MAX_AGE=20s")
 	second, idle := cluster.StartNode(), cluster.StartNode()
 	atRest := goroutines(t, idle)
-	s := &scene{t: t, card: card, nodes: []*e2e.Node{cluster.Nodes[0], second}, faults: map[string][]string{}, done: map[string]int{}}
+	s := &scene{t: t, card: card, nodes: []*e2e.Node{cluster.Nodes[0], second}, faults: map[string][]string{}, done: map[string]int{}, turns: make(chan struct{}, 2)}
 	pace := time.NewTicker(time.Second / time.Duration(*rate))
 	defer pace.Stop()
 	s.pace = pace.C
@@ -113,7 +117,7 @@ func (s *scene) run(duration time.Duration) {
 				if n >= len(list) {
 					a = draw(list)
 				}
-				s.note(a, a.do(c))
+				s.note(a, c.perform(a))
 			}
 		})
 	}
@@ -121,8 +125,21 @@ func (s *scene) run(duration time.Duration) {
 	c := s.newCaller(callers)
 	defer c.http.CloseIdleConnections()
 	for _, a := range lastActs() {
-		s.note(a, a.do(c))
+		s.note(a, c.perform(a))
 	}
+}
+
+func (c *caller) perform(a act) error {
+	if a.hashes {
+		defer c.takeTurn()()
+	}
+	return a.do(c)
+}
+
+// takeTurn waits for the turn to have something hashed, and returns what ends it.
+func (c *caller) takeTurn() func() {
+	c.turns <- struct{}{}
+	return func() { <-c.turns }
 }
 
 // draw picks an act by its share.
@@ -154,9 +171,19 @@ func (s *scene) note(a act, err error) {
 	}
 }
 
+func sum(counts map[string]int) (all int) {
+	for _, n := range counts {
+		all += n
+	}
+	return all
+}
+
 // judge holds what happened against what must not.
 func (s *scene) judge(atRest int) {
 	s.t.Helper()
+	if acts := sum(s.done); s.busy.Load() > int64(acts/10) {
+		s.t.Errorf("%d acts were put off beside %d that were done: the machine is too slow for this rate, see -rate", s.busy.Load(), acts)
+	}
 	for name, faults := range s.faults {
 		s.t.Errorf("%s: %d of %d went wrong, the first %s", name, len(faults), len(faults)+s.done[name], faults[0])
 	}
