@@ -46,7 +46,9 @@ func retentions() []retention {
 		{"refresh_tokens", "hash", `grant_id IN (SELECT g.id FROM grants g WHERE g.expires_at < ?
 			AND EXISTS (SELECT 1 FROM refresh_tokens t WHERE t.grant_id = g.id) ORDER BY g.expires_at LIMIT 100)`, day},
 		{"access_tokens", "hash", "expires_at < ?", day},
-		{"grants", "id", `expires_at < ? AND NOT EXISTS (SELECT 1 FROM refresh_tokens t WHERE t.grant_id = grants.id)
+		// The oldest ones alone are looked at, or PostgreSQL reads all tokens to find those that have none.
+		{"grants", "id", `id IN (SELECT g.id FROM grants g WHERE g.expires_at < ? ORDER BY g.expires_at LIMIT 500)
+			AND NOT EXISTS (SELECT 1 FROM refresh_tokens t WHERE t.grant_id = grants.id)
 			AND NOT EXISTS (SELECT 1 FROM authorization_codes c WHERE c.grant_id = grants.id)`, day},
 		{"sessions", "id", "expires_at < ?", day},
 		{"client_secrets", "client_id, id", "expires_at < ?", 30 * day},
@@ -82,14 +84,20 @@ func (s *Store) runRetention(ctx context.Context) {
 	}
 }
 
-// Sweep removes all rows that are over, in small batches, and returns their number. Run does it by itself.
-// Error: CodeUnavailable.
-func (s *Store) Sweep(ctx context.Context) (removed int64, err error) {
+// statement deletes one batch; its last ? is the size of the batch, the others are now - keep.
+func (r *retention) statement() string {
+	return "DELETE FROM " + r.table + " WHERE (" + r.key + ") IN (SELECT " + r.key + " FROM " + r.table + " WHERE " + r.where + " LIMIT ?)"
+}
+
+// Sweep removes all rows that are over, in small batches, and returns their number. Run does it by itself. A table that
+// fails does not keep the others from being swept. Error: CodeUnavailable, the first.
+func (s *Store) Sweep(ctx context.Context) (removed int64, failure error) {
 	list := retentions()
 	first := rand.IntN(len(list))
 	for i := range list {
 		r := list[(first+i)%len(list)]
 		var n int64
+		var err error
 		if r.table == auditTable {
 			n, err = s.sweepChains(ctx, s.now().Add(-r.keep))
 		} else {
@@ -98,16 +106,18 @@ func (s *Store) Sweep(ctx context.Context) (removed int64, err error) {
 				for range strings.Count(r.where, "?") {
 					args = append(args, s.now().Add(-r.keep))
 				}
-				return s.exec(ctx, "DELETE FROM "+r.table+" WHERE ("+r.key+") IN (SELECT "+r.key+" FROM "+r.table+" WHERE "+r.where+" LIMIT ?)",
-					append(args, sweepBatch)...)
+				return s.exec(ctx, r.statement(), append(args, sweepBatch)...)
 			})
 		}
 		removed += n
-		if err != nil {
-			return removed, err
+		if failure == nil {
+			failure = err
+		}
+		if ctx.Err() != nil {
+			break
 		}
 	}
-	return removed, nil
+	return removed, failure
 }
 
 // inBatches repeats a DELETE until it finds nothing.
