@@ -342,6 +342,9 @@ func TestROT01ClocksDiffer(t *testing.T) {
 	next, err := two.Rotate(ctx, "ES256", event(signet.EventKeyRotated))
 	must(t, err)
 	must(t, one.Reload(ctx))
+	if got := one.JWKS().MaxAge; got != plan.Leeway {
+		t.Errorf("max-age %s while a key is planned, want %s", got, plan.Leeway)
+	}
 	var shownFor time.Duration
 	for range 400 {
 		token, kid := sign(t, two, "ES256")
