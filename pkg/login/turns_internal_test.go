@@ -3,6 +3,7 @@ package login
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -149,10 +150,42 @@ func TestTurnsUnderLoad(t *testing.T) {
 	}
 }
 
-// Hold takes a worker until free is called, and InLine is how many wait for one: for tests from outside.
-func (p *Passwords) Hold(ctx context.Context) (free func(), err error) {
-	return p.workers.give, p.workers.take(ctx, Turn{})
+// Crowd holds every worker of a pool and fills its queue, for tests from outside.
+type Crowd struct {
+	pool    *Passwords
+	workers int
+	waiters []*waiter
 }
 
-// InLine is how many wait for a worker.
-func (p *Passwords) InLine() int { return p.workers.inLine() }
+// NewCrowd takes the workers, and stands in the lines until there is no room.
+func NewCrowd(pool *Passwords, workers, room int, line func(i int) string) *Crowd {
+	c := &Crowd{pool: pool, workers: workers}
+	for i := range workers + room {
+		if w, err := pool.workers.enter(Turn{Line: line(i)}); w != nil && err == nil {
+			c.waiters = append(c.waiters, w)
+		}
+	}
+	return c
+}
+
+// Cut tells when the i-th of the queue is sent away.
+func (c *Crowd) Cut(i int) <-chan bool { return c.waiters[i].ready }
+
+// Leave ends the crowd, those who were cut too.
+func (c *Crowd) Leave() {
+	for _, w := range c.waiters {
+		if c.pool.workers.stands(w) {
+			c.pool.workers.leave(w)
+		}
+	}
+	for range c.workers {
+		c.pool.workers.give()
+	}
+}
+
+// stands reports whether a waiter stands in its line.
+func (t *turns) stands(w *waiter) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Contains(t.lane(w.turn).lines[w.turn.Line], w)
+}
