@@ -74,6 +74,20 @@ await withChromium(async (browser, faults) => {
   equal(faults.filter((fault) => fault.includes('400')).length, 1, 'the one fault on the console');
   faults.length = 0;
 
+  // Revocation by the library ends the family: userinfo and refresh are refused.
+  const revoked = await inApp(async ({ settings, argument }) => {
+    await new oidc.UserManager(settings).revokeTokens();
+    const info = await fetch(`${settings.authority}/userinfo`, { headers: { authorization: `Bearer ${argument.access_token}` } });
+    const again = await fetch(`${settings.authority}/token`, {
+      method: 'POST',
+      body: new URLSearchParams({ grant_type: 'refresh_token', refresh_token: argument.refresh_token, client_id: settings.client_id }),
+    });
+    return { info: info.status, again: again.status };
+  }, second);
+  equal(`${revoked.info} ${revoked.again}`, '401 400', 'userinfo and refresh after revocation');
+  equal(faults.filter((fault) => /40[01]/.test(fault)).length, 2, 'the faults on the console');
+  faults.length = 0;
+
   await Promise.all([
     browser.waitForURL((url) => url.href.startsWith(`${card.issuer}/logout`) || url.search.startsWith('?state=')),
     inApp(({ settings }) => { new oidc.UserManager(settings).signoutRedirect({ state: 'bye' }); }),
