@@ -58,13 +58,14 @@ if (folder) await mkdir(folder, { recursive: true });
 const aurora = await register('Aurora Notes', 'https://notes.aurora.example/callback');
 
 await withChromium(async (page, faults) => {
-  let weight = 0;
   const asked = [];
-  page.on('response', async (answer) => {
+  const bodies = [];
+  page.on('response', (answer) => {
     if (new URL(answer.url()).origin !== card.issuer) asked.push(answer.url());
-    weight += (await answer.body().catch(() => '')).length;
+    bodies.push(answer.body().catch(() => '')); // a redirect has none
   });
   await page.goto(aurora, { waitUntil: 'networkidle' });
+  const weight = (await Promise.all(bodies)).reduce((sum, body) => sum + body.length, 0);
   check(weight > 2000 && weight < heaviest, `a first visit to the login page weighs ${weight} bytes, want at most ${heaviest}`);
 
   for (const [at, [name, host]] of names.entries()) {
