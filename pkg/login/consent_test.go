@@ -127,6 +127,36 @@ func TestConsentFormIsNotTrusted(t *testing.T) {
 	}
 }
 
+// Neither the page nor the consent has what the client has lost since; what is a first party's is only a click; and the page
+// lets its form end at the client.
+func TestConsentPage(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	b := h.browser("192.0.2.1")
+	b.logIn("ada", password)
+	flow := b.flow(func(f *signet.Flow) { f.Params["scope"] = "openid lost email" })
+	page := b.get("/consent?flow=" + url.QueryEscape(flow))
+	if strings.Contains(page.body, "“lost”") || !strings.Contains(page.Header().Get("Content-Security-Policy"), "form-action 'self' https://rp.test;") {
+		t.Errorf("policy %s, page:\n%s", page.Header().Get("Content-Security-Policy"), page.body)
+	}
+	b.post("/consent", consentForm(t, b, flow, "allow"))
+	c, err := h.store.Consent(t.Context(), h.ada.ID, h.client.ID)
+	h.must(err)
+	if c.Scope.String() != "openid email" {
+		t.Errorf("scope %s", c.Scope)
+	}
+	// More than was allowed is a question in full again.
+	page = b.get("/consent?flow=" + url.QueryEscape(b.flow(func(f *signet.Flow) { f.Params["scope"] = "openid profile" })))
+	if !strings.Contains(page.body, ">Allow</button>") {
+		t.Errorf("page for more:\n%s", page.body)
+	}
+	ours := h.addClient("Ours", func(c *signet.Client) { c.FirstParty = true })
+	page = b.get("/consent?flow=" + url.QueryEscape(b.flow(func(f *signet.Flow) { f.ClientID = ours.ID })))
+	if !strings.Contains(page.body, ">Continue</button>") {
+		t.Errorf("page of a first party:\n%s", page.body)
+	}
+}
+
 // Nobody logged in: the decision is asked again, it will want a login.
 func TestConsentWithoutSession(t *testing.T) {
 	t.Parallel()

@@ -56,10 +56,12 @@ type switchable struct {
 	off      atomic.Bool
 	late     atomic.Bool // it counts, and its answer does not come in time
 	commands atomic.Int64
+	keys     sync.Map
 }
 
 func (s *switchable) Reserve(ctx context.Context, key string, window time.Duration) (int, time.Duration, error) {
 	s.commands.Add(1)
+	s.keys.Store(key, true)
 	if s.off.Load() {
 		return 0, 0, signet.Unavailable(errors.New("counters are away"))
 	}

@@ -48,6 +48,10 @@ func TestCookiesAreLocked(t *testing.T) {
 		t.Fatalf("cookies %v, want session and known browser", cookies)
 	}
 	for _, c := range cookies {
+		// A login is remembered until the browser closes; that the browser is known, for as long as browsers keep anything.
+		if known := strings.HasSuffix(c.Name, "_known"); known != (c.MaxAge > 0) || !c.Expires.IsZero() {
+			t.Errorf("cookie %s", c.Raw)
+		}
 		if !strings.HasPrefix(c.Name, "__Host-signet_") || !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" || len(c.Value) < 43 {
 			t.Errorf("cookie %s", c.Raw)
 		}
@@ -111,8 +115,8 @@ func TestRefusalsAreAlike(t *testing.T) {
 			t.Errorf("%s (%s) differs:\n%+v\nwant\n%+v", c.name, c.reason, got, want)
 		}
 		events := h.events(signet.EventLoginFailed)
-		if last := events[len(events)-1]; last.Reason != c.reason {
-			t.Errorf("%s: the last event has reason %s, want %s", c.name, last.Reason, c.reason)
+		if last := events[len(events)-1]; last.Reason != c.reason || (last.UserID == "") != (c.reason == "unknown_user") {
+			t.Errorf("%s: the last event is %+v, want reason %s", c.name, last, c.reason)
 		}
 	}
 }
