@@ -108,6 +108,9 @@ func (m *module) tokenFault(got *answer, wanted string) {
 	if got.status != http.StatusBadRequest || mediaType(got.header) != "application/json" || got.text("error") != wanted {
 		m.Fatalf("%v, want 400 and %s in JSON", got, wanted)
 	}
+	if !strings.Contains(got.header.Get("Cache-Control"), "no-store") { // RFC 6749 §5.2, its example and RFC 9700
+		m.Errorf("Cache-Control of the error %q", got.header.Get("Cache-Control"))
+	}
 	for name := range got.members {
 		if !slices.Contains([]string{"error", "error_description", "error_uri"}, name) {
 			m.Errorf("the error has a member %s", name)
@@ -198,13 +201,55 @@ func (m *module) standard(got *tokens, c client) {
 		m.Errorf("auth_time %d is in the future", at)
 	}
 	if acr, there := got.claims["acr"]; there {
-		if text, ok := acr.(string); !ok || text == "" {
-			m.Errorf("acr %v", acr)
+		if text, ok := acr.(string); !ok || !slices.Contains(m.op.list(m.T, "acr_values_supported"), text) {
+			m.Errorf("acr %v is not advertised", acr)
 		}
 	}
-	sum := sha256.Sum256([]byte(got.access))
-	if want := base64.RawURLEncoding.EncodeToString(sum[:16]); got.claims["at_hash"] != want {
+	if amr, there := got.claims["amr"]; there && !texts(amr) {
+		m.Errorf("amr %v", amr)
+	}
+	if azp, there := got.claims["azp"]; there && azp != c.id {
+		m.Errorf("azp %v, want %s", azp, c.id)
+	}
+	m.advertised(got.claims)
+	if want := halfHash(got.access); got.claims["at_hash"] != want {
 		m.Errorf("at_hash %v, want %s", got.claims["at_hash"], want)
+	}
+}
+
+// texts reports whether a claim is a list of words.
+func texts(claim any) bool {
+	list, ok := claim.([]any)
+	for _, entry := range list {
+		word, isText := entry.(string)
+		ok = ok && isText && word != ""
+	}
+	return ok && len(list) > 0
+}
+
+// advertised wants every claim that a client gets to stand in the metadata, but for those of the token's own form.
+func (m *module) advertised(claims map[string]any) {
+	m.Helper()
+	for name := range claims {
+		if !slices.Contains([]string{"jti", "at_hash"}, name) && !slices.Contains(m.op.list(m.T, "claims_supported"), name) {
+			m.Errorf("claims_supported lacks %s", name)
+		}
+	}
+}
+
+// halfHash is at_hash, c_hash and s_hash for RS256 (OIDC Core §3.1.3.6).
+func halfHash(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return base64.RawURLEncoding.EncodeToString(sum[:16])
+}
+
+// bound: hashes of what the token came with are right where they are there.
+func (m *module) bound(got *tokens, request url.Values, code string) {
+	m.Helper()
+	for name, of := range map[string]string{"c_hash": code, "s_hash": request.Get("state")} {
+		if hash, there := got.claims[name]; there && hash != halfHash(of) {
+			m.Errorf("%s %v, want %s", name, hash, halfHash(of))
+		}
 	}
 }
 
@@ -237,17 +282,26 @@ func (m *module) person(got *answer, of *tokens) map[string]any {
 		case "address":
 			fields, object := value.(map[string]any)
 			ok = object && len(fields) > 0
+			for _, field := range fields {
+				ok = ok && visible(field)
+			}
 		case "birthdate":
 			ok = birthdate(value)
 		default:
-			text, isText := value.(string)
-			ok = isText && strings.TrimSpace(text) != "" && text != "null"
+			ok = visible(value)
 		}
 		if !ok {
 			m.Errorf("userinfo has %s %v", name, value)
 		}
 	}
+	m.advertised(got.members)
 	return got.members
+}
+
+// visible: a text that says something.
+func visible(value any) bool {
+	text, isText := value.(string)
+	return isText && strings.TrimSpace(text) != "" && text != "null"
 }
 
 func birthdate(value any) bool {

@@ -1,7 +1,9 @@
 package conformance
 
 import (
+	"crypto/rsa"
 	"net/url"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -95,7 +97,34 @@ func discovery(m *module) {
 			m.Errorf("locale %q is not in canonical form", locale)
 		}
 	}
+	m.types()
+	plain := m.op.document(m.T, m.op.Card.Issuer+"/.well-known/oauth-authorization-server")
+	if !reflect.DeepEqual(plain, m.op.metadata) {
+		m.Errorf("the RFC 8414 document differs: %v", plain)
+	}
 	m.jwks()
+}
+
+// types: a member of one of the three forms that there are has that form (OIDC Discovery §3, RFC 8414 §2).
+func (m *module) types() {
+	m.Helper()
+	booleans := []string{"claims_parameter_supported", "request_parameter_supported", "request_uri_parameter_supported",
+		"authorization_response_iss_parameter_supported", "require_request_uri_registration", "require_pushed_authorization_requests",
+		"backchannel_logout_supported", "backchannel_logout_session_supported", "tls_client_certificate_bound_access_tokens"}
+	for member, value := range m.op.metadata {
+		ok := false
+		switch {
+		case slices.Contains(booleans, member):
+			_, ok = value.(bool)
+		case strings.HasSuffix(member, "_supported"):
+			ok = texts(value)
+		default:
+			ok = visible(value)
+		}
+		if !ok {
+			m.Errorf("%s is %v (%T)", member, value, value)
+		}
+	}
 }
 
 // endpoints: whatever ends in _endpoint is an https URL of the issuer, without query or fragment, and those named exist.
@@ -122,6 +151,12 @@ func (m *module) jwks() {
 	m.Helper()
 	seen := map[string]bool{}
 	for _, key := range m.op.keys.Keys {
+		if rsa, is := key.Key.(*rsa.PublicKey); is && rsa.N.BitLen() < 2048 {
+			m.Errorf("key %q has %d bits", key.KeyID, rsa.N.BitLen())
+		}
+		if !slices.Contains(m.op.list(m.T, "id_token_signing_alg_values_supported"), key.Algorithm) {
+			m.Errorf("key %q is for %s, which the metadata does not list", key.KeyID, key.Algorithm)
+		}
 		if key.KeyID == "" || seen[key.KeyID] || key.Algorithm == "" || key.Use != "sig" || !key.IsPublic() || !key.Valid() {
 			m.Errorf("key %q, alg %q, use %q, public %v", key.KeyID, key.Algorithm, key.Use, key.IsPublic())
 		}

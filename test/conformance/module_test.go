@@ -94,7 +94,8 @@ func (m *module) response(page *e2e.Page, request url.Values) url.Values {
 	m.Helper()
 	redirect := request.Get("redirect_uri")
 	if !m.formPost {
-		if page.Location == nil {
+		// 303 and nothing else: it is right for an answer to a POST as well (RFC 9700 §4.12).
+		if page.Location == nil || page.Status != http.StatusSeeOther {
 			m.Fatalf("no redirect but %d at %s: %s", page.Status, page.URL, page.Text(""))
 		}
 		if base, _, _ := strings.Cut(page.Location.String(), "?"); base != redirect || page.Location.Fragment != "" {
@@ -181,6 +182,7 @@ func (m *module) redeem(c client, request url.Values, code string) *tokens {
 	m.Helper()
 	got := m.tokens(m.exchange(c, request, code), c)
 	m.idToken(got, request)
+	m.bound(got, request, code)
 	return got
 }
 
