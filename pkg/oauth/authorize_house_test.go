@@ -68,6 +68,7 @@ func (g *countedGrants) IssueCode(ctx context.Context, grant *signet.Grant, code
 type brittleRecords struct {
 	Records
 	client, user, consent atomic.Bool
+	looked                func() // after a look at a consent, when set
 }
 
 func (b *brittleRecords) Client(ctx context.Context, id signet.ClientID) (*signet.Client, error) {
@@ -88,7 +89,11 @@ func (b *brittleRecords) Consent(ctx context.Context, u signet.UserID, c signet.
 	if b.consent.Load() {
 		return nil, signet.Unavailable(io.ErrUnexpectedEOF)
 	}
-	return b.Records.Consent(ctx, u, c)
+	consent, err := b.Records.Consent(ctx, u, c)
+	if b.looked != nil {
+		b.looked()
+	}
+	return consent, err
 }
 
 // seats plays pkg/login: the cookie "seat" is the browser, and whoever was put there is logged in.

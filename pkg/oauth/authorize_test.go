@@ -222,7 +222,8 @@ func TestSealedInAdvance(t *testing.T) {
 
 // restart returns where the error page offers to begin anew, "" when it does not.
 func restart(w *httptest.ResponseRecorder) string {
-	_, rest, _ := strings.Cut(w.Body.String(), `id="restart" href="`)
+	_, rest, _ := strings.Cut(w.Body.String(), `id="restart"`)
+	_, rest, _ = strings.Cut(rest, `href="`)
 	href, _, _ := strings.Cut(rest, `"`)
 	return html.UnescapeString(href)
 }
@@ -393,4 +394,21 @@ func TestSessionEndsBeforeTheCode(t *testing.T) {
 	if h.issued.codes.Load() != 0 {
 		t.Error("a code was written")
 	}
+}
+
+// TestConsentEndsBeforeTheCode: the write is conditional on the consent too. One that was taken back after the look at it
+// gives no code, and so no grant that nobody would find to revoke.
+func TestConsentEndsBeforeTheCode(t *testing.T) {
+	t.Parallel()
+	h := newAuthHouse(t)
+	h.settle()
+	h.records.looked = func() {
+		must(t, h.store.RevokeConsent(t.Context(), userU1, idC1, h.event(signet.EventConsentRevoked)))
+	}
+	h.flow(h.authorize("a", hp(idC1)), "/login")
+	if h.issued.codes.Load() != 0 {
+		t.Error("a code was written")
+	}
+	h.records.looked = nil
+	h.flow(h.authorize("a", hp(idC1)), "/consent")
 }

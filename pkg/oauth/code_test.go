@@ -320,3 +320,6 @@ func TestLoginRightAfterARevocation(t *testing.T) {
 		t.Error("introspection calls it dead")
 	}
 }
+
+// noChallenge is for code: no PKCE.
+func noChallenge(s *session) { s.CodeChallenge = "" }

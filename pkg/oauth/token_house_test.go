@@ -300,6 +300,7 @@ func (h *tokenHouse) code(id signet.ClientID, scope string, change ...func(*sess
 	parsed, err := signet.ParseScope(scope)
 	ok(h.t, err)
 	now := h.server.stamp()
+	h.consent(id, parsed, now)
 	sess := newSession(signet.Grant{
 		ID: signet.NewGrantID(), ClientID: id, UserID: h.user, SessionID: h.session, Scope: parsed, AuthTime: now.Add(-time.Second),
 		ACR: signet.ACRPassword, AMR: []string{signet.AMRPassword}, Nonce: "n-1", Offline: parsed.Has(signet.ScopeOfflineAccess),
@@ -325,9 +326,6 @@ func (h *tokenHouse) code(id signet.ClientID, scope string, change ...func(*sess
 	ok(h.t, err)
 	return response.GetCode()
 }
-
-// noChallenge is for code: no PKCE.
-func noChallenge(s *session) { s.CodeChallenge = "" }
 
 // answerOf is a JSON answer.
 type answerOf struct {

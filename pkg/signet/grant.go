@@ -19,7 +19,10 @@ type Grant struct {
 	// ACRRequested: acr_values or an acr claim was asked for, so the ID token carries acr.
 	ACRRequested bool
 	// Offline grants outlive logout (offline_access, or refresh_token: always).
-	Offline   bool
+	Offline bool
+	// Consented: it rests on what the user allowed the client, so that it begins only while there is such a consent. Not
+	// stored: whoever takes the consent back revokes the grants.
+	Consented bool
 	CreatedAt time.Time
 	// ExpiresAt is absolute: no refresh after it.
 	ExpiresAt time.Time

@@ -74,8 +74,9 @@ func (r *grantRow) grant() (*signet.Grant, error) {
 	}, nil
 }
 
-// IssueCode writes a grant and its code in one transaction, on condition that client and user are not disabled and the
-// session, when named, has not ended. Errors: CodeRevoked (the condition), CodeConflict, CodeUnavailable.
+// IssueCode writes a grant and its code in one transaction, on condition that client and user are not disabled, the
+// session, when named, has not ended, and the consent, when the grant rests on one, is still there.
+// Errors: CodeRevoked (the condition), CodeConflict, CodeUnavailable.
 func (s *Store) IssueCode(ctx context.Context, grant *signet.Grant, code *signet.AuthorizationCode) error {
 	return s.act(ctx, func(ctx context.Context, _ *transaction) error {
 		if err := s.insertGrant(ctx, grant); err != nil {
@@ -86,25 +87,28 @@ func (s *Store) IssueCode(ctx context.Context, grant *signet.Grant, code *signet
 }
 
 // InsertGrant writes a grant that no code leads to, under the conditions of IssueCode.
-// Errors: CodeRevoked (principal or session), CodeConflict, CodeUnavailable.
+// Errors: CodeRevoked (principal, session or consent), CodeConflict, CodeUnavailable.
 func (s *Store) InsertGrant(ctx context.Context, grant *signet.Grant) error {
 	return s.act(ctx, func(ctx context.Context, _ *transaction) error { return s.insertGrant(ctx, grant) })
 }
 
 func (s *Store) insertGrant(ctx context.Context, grant *signet.Grant) error {
-	// The rows of user and session are held until commit, in this order: whoever ends one of them either is seen
+	// The rows of user, session and consent are held until commit, in this order: whoever ends one of them either is seen
 	// here, or waits and then finds this grant among those to revoke. A condition inside the INSERT would not do:
 	// under READ COMMITTED the row could be ended between its look and our commit, and the grant would survive.
 	// The client's row is not held: all its users' logins would share it, and one that disables it would wait long.
-	query := "SELECT 1 FROM clients c, users u WHERE c.id = ? AND c.disabled_at IS NULL AND u.id = ? AND u.disabled_at IS NULL"
-	args, held := []any{string(grant.ClientID), string(grant.UserID)}, s.holding("u")
+	from, held := "clients c, users u", "u"
+	where, args := "c.id = ? AND c.disabled_at IS NULL AND u.id = ? AND u.disabled_at IS NULL", []any{string(grant.ClientID), string(grant.UserID)}
 	if grant.SessionID != "" {
-		query = "SELECT 1 FROM clients c, users u, sessions n WHERE c.id = ? AND c.disabled_at IS NULL AND u.id = ? AND u.disabled_at IS NULL" +
-			" AND n.id = ? AND n.ended_at IS NULL"
-		args, held = append(args, string(grant.SessionID)), s.holding("u, n")
+		from, held = from+", sessions n", held+", n"
+		where, args = where+" AND n.id = ? AND n.ended_at IS NULL", append(args, string(grant.SessionID))
+	}
+	if grant.Consented {
+		from, held = from+", consents a", held+", a"
+		where += " AND a.user_id = u.id AND a.client_id = c.id"
 	}
 	var one int
-	err := s.one(ctx, &one, query+held, args...)
+	err := s.one(ctx, &one, "SELECT 1 FROM "+from+" WHERE "+where+s.holding(held), args...)
 	if signet.CodeOf(err) == signet.CodeNotFound {
 		return &signet.Error{Code: signet.CodeRevoked, Reason: "principal_ended"}
 	}

@@ -77,3 +77,49 @@ func TestRevokeConsent(t *testing.T) {
 		}
 	})
 }
+
+// A consent that is taken back while codes are issued on it leaves no grant: the write sees that it is gone, or the act
+// sees the grant. Grants of clients that ask for none need none.
+func TestGrantsRestOnConsents(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		f := w.newFamily(t)
+		issue := func(consented bool) (signet.SecretHash, error) {
+			grant, code := newGrantLike(f), newCodeLike(f)
+			code.GrantID, grant.Consented = grant.ID, consented
+			return code.Hash, w.IssueCode(t.Context(), grant, code)
+		}
+		_, err := issue(true)
+		want(t, "IssueCode without a consent", err, signet.CodeRevoked)
+		_, err = issue(false)
+		want(t, "IssueCode that needs none", err, "")
+		now := w.clock.Now()
+		want(t, "GrantConsent", w.GrantConsent(t.Context(), &signet.Consent{
+			UserID: f.user.ID, ClientID: f.client.ID, Scope: signet.Scope{"openid"}, GrantedAt: now, ConfirmedAt: now,
+		}, event(signet.EventConsentGranted)), "")
+		_, err = issue(true)
+		want(t, "IssueCode on a consent", err, "")
+
+		issued, turns := make(chan signet.SecretHash, 32), make(chan int, 32)
+		for i := range 32 {
+			turns <- i
+		}
+		for _, err := range together(32, func() error {
+			if <-turns == 16 {
+				return w.RevokeConsent(t.Context(), f.user.ID, f.client.ID, event(signet.EventConsentRevoked))
+			}
+			hash, err := issue(true)
+			if err == nil {
+				issued <- hash
+			}
+			return err
+		}) {
+			if code := signet.CodeOf(err); code != "" && code != signet.CodeRevoked {
+				t.Fatalf("got %v", err)
+			}
+		}
+		close(issued)
+		for hash := range issued {
+			want(t, "UseCode", w.UseCode(t.Context(), hash, w.clock.Now()), signet.CodeRevoked)
+		}
+	})
+}
