@@ -105,14 +105,8 @@ func (a *app) dev(ctx context.Context, f *devFlags) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, home.close()) }()
-	if f.card != "" {
-		if folder, err := os.Stat(filepath.Dir(f.card)); err != nil || !folder.IsDir() {
-			return usage("--card %s: its folder is not there", f.card)
-		}
-		// A card of an earlier run must not be taken for this one's.
-		if err := os.Remove(f.card); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
+	if err := clearCard(f.card); err != nil {
+		return err
 	}
 
 	var secure *devTLS
@@ -153,6 +147,21 @@ func (a *app) dev(ctx context.Context, f *devFlags) (err error) {
 	c.locate(doors, secure)
 	go a.announce(ctx, f, c, doors)
 	return n.run(ctx, log, doors)
+}
+
+// clearCard sees that a card can be written to the file, and removes the card of an earlier run, which must not be taken
+// for this one's. No file: nothing to do.
+func clearCard(file string) error {
+	if file == "" {
+		return nil
+	}
+	if folder, err := os.Stat(filepath.Dir(file)); err != nil || !folder.IsDir() {
+		return usage("--card %s: its folder is not there", file)
+	}
+	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // announce prints the card once the server answers.

@@ -117,7 +117,7 @@ func TestFetchedKeysCacheControl(t *testing.T) {
 		fresh  time.Duration // how long the set is not asked for again
 	}{
 		{"", 5 * time.Minute}, {"max-age=3600", 5 * time.Minute}, {"public, max-age=120", 2 * time.Minute},
-		{"max-age=1", time.Minute}, {"no-store", time.Minute}, {"max-age=-1", 5 * time.Minute}, {"max-age=x", 5 * time.Minute},
+		{"max-age=1", time.Minute}, {"no-store", time.Minute}, {"No-Cache", time.Minute}, {"max-age=-1", 5 * time.Minute}, {"max-age=x", 5 * time.Minute},
 	} {
 		t.Run(c.header, func(t *testing.T) {
 			t.Parallel()

@@ -2,6 +2,7 @@ package keys_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -341,4 +342,48 @@ func TestMaxAgeOfRotatedKeys(t *testing.T) {
 	if got := fresh.JWKS().MaxAge; got != plan.JWKSMaxAge {
 		t.Errorf("max-age %s before a code key rotates, want %s", got, plan.JWKSMaxAge)
 	}
+}
+
+// insertFails is a store that cannot write the first set.
+type insertFails struct{ keys.Store }
+
+func (insertFails) InsertKeys(context.Context, []signet.Key, bool, signet.Event) error {
+	return signet.Unavailable(errors.New("read only"))
+}
+
+// FLT17: a set that could not be written is not used.
+func TestFLT17FirstSetNotWritten(t *testing.T) {
+	t.Parallel()
+	c := &clock{now: start}
+	ring := newRing(t, options(insertFails{database(t, c)()}, c))
+	wantCode(t, ring.Start(context.Background()), signet.CodeUnavailable)
+	_, _, err := ring.Sign("ES256", "at+jwt", nil)
+	wantCode(t, err, signet.CodeUnavailable)
+}
+
+// without is a store from which somebody deleted the signing keys.
+type without struct {
+	keys.Store
+	gone bool
+}
+
+func (w *without) Keys(ctx context.Context) ([]signet.Key, error) {
+	rows, err := w.Store.Keys(ctx)
+	if w.gone {
+		rows = slices.DeleteFunc(rows, func(key signet.Key) bool { return key.Use == signet.KeySigning })
+	}
+	return rows, err
+}
+
+// A row that was deleted is a key that is gone, when all others open.
+func TestDeletedRow(t *testing.T) {
+	t.Parallel()
+	c := &clock{now: start}
+	store := &without{Store: database(t, c)()}
+	ring := newRing(t, options(store, c))
+	must(t, ring.Start(context.Background()))
+	store.gone = true
+	must(t, ring.Reload(context.Background()))
+	_, _, err := ring.Sign("ES256", "at+jwt", nil)
+	wantCode(t, err, signet.CodeUnavailable)
 }

@@ -103,6 +103,10 @@ func TestConsentFormIsNotTrusted(t *testing.T) {
 		{"page of another flow", func(b *browser, f url.Values) { f.Set("flow", b.flow()) }, 403},
 		{"flow expired", func(b *browser, _ url.Values) { b.h.clock.Advance(signet.FlowLifetime) }, 400},
 		{"another person since", func(b *browser, _ url.Values) { b.logIn("bob", password) }, 403},
+		{"the page of an earlier login", func(b *browser, _ url.Values) {
+			b.post("/logout", url.Values{"flow": {field(t, b.get("/logout").body, "flow")}})
+			b.logIn("ada", password)
+		}, 403},
 		{"the page of another person", func(b *browser, f url.Values) {
 			other := b.copy()
 			delete(other.cookies, "__Host-signet_session")
