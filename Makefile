@@ -63,7 +63,7 @@ bench: $(SERVICES)
 	SIGNET_TEST_POSTGRES_PRELOAD=pg_stat_statements $(SERVICES) bin/load bench -signet bin/signet $(BENCH)
 
 attacks: $(SERVICES)
-	$(SERVICES) $(GO) test -count=1 -timeout 60m -v ./test/attacks -run 'TestCOD02|TestREF02|TestEXH01|TestENU04Stuffing' -full
+	$(SERVICES) $(GO) test -count=1 -timeout 60m -v ./test/attacks -parallel 1 -run 'TestCOD02|TestREF02|TestEXH01|TestEXH04|TestENU04Stuffing|TestPRS05' -full
 
 soak: $(SERVICES)
 	$(SERVICES) $(GO) test -count=1 -timeout 0 -v ./test/soak -soak $(SOAK)

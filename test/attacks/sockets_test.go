@@ -27,7 +27,7 @@ func (w *world) peak() int64 { return w.memory("VmHWM") }
 // rested forgets the peak and returns the memory of now (proc(5), clear_refs).
 func (w *world) rested() int64 {
 	w.t.Helper()
-	if err := os.WriteFile(filepath.Join("/proc", strconv.Itoa(w.PID()), "clear_refs"), []byte("5"), 0); err != nil {
+	if err := os.WriteFile(filepath.Join("/proc", strconv.Itoa(w.process()), "clear_refs"), []byte("5"), 0); err != nil {
 		w.t.Fatal(err)
 	}
 	return w.rss()
@@ -35,7 +35,7 @@ func (w *world) rested() int64 {
 
 func (w *world) memory(which string) int64 {
 	w.t.Helper()
-	content, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(w.PID()), "status"))
+	content, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(w.process()), "status"))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -54,13 +54,14 @@ func (w *world) memory(which string) int64 {
 
 // newLeanWorld is a server on what another has seeded. Seeding hashes passwords: it leaves some 50 MiB to the process
 // that do not go back to the system at once, and whatever grows would grow into them unseen.
-func newLeanWorld(t *testing.T) (w *world, dir string) {
+func newLeanWorld(t *testing.T, args ...string) (w *world, dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	if code := newWorld(t, "--data", dir).Stop(); code != 0 {
+	args = append(args, "--data", dir)
+	if code := newWorld(t, args...).Stop(); code != 0 {
 		t.Fatalf("the first server ends with %d", code)
 	}
-	return newWorld(t, "--data", dir), dir
+	return newWorld(t, args...), dir
 }
 
 func (w *world) host() string { return strings.TrimPrefix(w.Card.Issuer, "http://") }

@@ -30,6 +30,14 @@ type world struct {
 	*e2e.Dev
 	t    *testing.T
 	http *http.Client
+	pid  int // of a server that is no Process
+}
+
+func (w *world) process() int {
+	if w.pid != 0 {
+		return w.pid
+	}
+	return w.PID()
 }
 
 func newWorld(t *testing.T, args ...string) *world {
