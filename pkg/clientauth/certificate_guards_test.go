@@ -1,8 +1,10 @@
 package clientauth_test
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
@@ -28,6 +30,10 @@ func TestMTL02WorthlessCertificates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ed, _, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
 	// Only the size counts here: nobody signs with these.
 	modulus := func(bits uint) crypto.PublicKey {
 		n := new(big.Int).Lsh(big.NewInt(1), bits-1)
@@ -44,6 +50,7 @@ func TestMTL02WorthlessCertificates(t *testing.T) {
 		{"RSA 2047", plain(modulus(2047)), "certificate_weak"},
 		{"RSA 8192", plain(modulus(8192)), ""},
 		{"RSA 8193", plain(modulus(8193)), "certificate_weak"},
+		{"HP Ed25519", plain(ed), ""},
 		{"P-224", plain(p224.Public()), "certificate_weak"},
 		{"over", ours.leaf(t, func(x *x509.Certificate) { subject(x); x.NotAfter = start.Add(-time.Second) }), "certificate_expired"},
 		{"not yet", ours.leaf(t, func(x *x509.Certificate) { subject(x); x.NotBefore = start.Add(time.Second) }), "certificate_expired"},
@@ -71,6 +78,26 @@ func TestMTL02WorthlessCertificates(t *testing.T) {
 			t.Errorf("%s: taken for the registered one", c.name)
 		}
 	}
+}
+
+// A key of a kind that signet does not know is no key, though the certificate is the registered one.
+func TestMTL02UnknownKindOfKey(t *testing.T) {
+	t.Parallel()
+	ed, _, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// id-Ed25519 becomes id-X25519 (RFC 8410 §3), which signs nothing.
+	raw := bytes.Replace(newAuthority(t, "CA").issue(t, ed, func(*x509.Certificate) {}).Raw,
+		[]byte{6, 3, 0x2b, 0x65, 0x70}, []byte{6, 3, 0x2b, 0x65, 0x6e}, 1)
+	shown, err := x509.ParseCertificate(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	w.tlsClient("mt", signet.AuthSelfSignedTLS).TLSClientCertificate = proof.Thumbprint(shown)
+	result, err := w.showing(byID("mt"), shown)
+	want(t, result, err, signet.CodeInvalidClient, "certificate_weak")
 }
 
 // A certificate beside an assertion may be registered by its name: it must have it, whichever name that is.

@@ -66,6 +66,23 @@ func TestFetchedKeysAfterTheClockWentBack(t *testing.T) {
 	}
 }
 
+// An assertion without kid names no unknown key: it has nothing fetched before the set is old.
+func TestAST04NoKidNoFetch(t *testing.T) {
+	t.Parallel()
+	host := newPartnerHost(t)
+	w, _ := fetchingWorld(t, host)
+	key := newKey(t, "k1", "ES256")
+	host.serves(jwks(t, key))
+	for range 4 {
+		result, err := w.assert(key.sign(t, `{"alg":"ES256"}`, w.later()))
+		want(t, result, err, "", "")
+		w.now = w.now.Add(70 * time.Second)
+	}
+	if got := host.hits.Load(); got != 1 {
+		t.Errorf("%d fetches, want 1", got)
+	}
+}
+
 // Whoever was first may hang up: those who wait for the same fetch get the set.
 func TestFetchOutlivesTheFirstCaller(t *testing.T) {
 	t.Parallel()

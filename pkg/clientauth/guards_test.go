@@ -124,6 +124,21 @@ func TestAST04OneKidTwoKinds(t *testing.T) {
 	want(t, result, err, "", "")
 }
 
+// Without a kid there must be no choice, not even one that the algorithm would decide.
+func TestAST04NoKidNoChoice(t *testing.T) {
+	t.Parallel()
+	for _, algs := range [][2]string{{"ES256", "EdDSA"}, {"EdDSA", "ES256"}} {
+		w := newWorld(t)
+		one, two := newKey(t, "1", algs[0]), newKey(t, "2", algs[1])
+		w.keyClient(t, "pk", one, two)
+		for _, key := range []*testKey{one, two} {
+			if _, err := w.assert(key.sign(t, `{"alg":"`+key.alg+`"}`, with(nil))); signet.CodeOf(err) != signet.CodeInvalidClient {
+				t.Errorf("%s of %v: %v", key.alg, algs, err)
+			}
+		}
+	}
+}
+
 // The bounds of a hosted set, each from its last good value to the first bad one.
 func TestAST23BoundsOfASet(t *testing.T) {
 	t.Parallel()

@@ -63,7 +63,7 @@ func parseAssertion(text string) *assertion {
 	}
 	head, rest, _ := strings.Cut(text, ".")
 	body, tail, found := strings.Cut(rest, ".")
-	if !found || strings.Contains(tail, ".") {
+	if !found { // a further dot in tail is no base64 and fails there
 		a.formFault = "assertion_form"
 		return a
 	}
