@@ -19,3 +19,8 @@ func Parses(r *Ring, rs *signet.ResourceServer) (parses bool) {
 	})
 	return parses
 }
+
+// SealKey seals plain as the private part of a row that no Ring of this version writes.
+func SealKey(r *Ring, key *signet.Key, plain []byte) {
+	key.Sealed, key.KEKID = r.vault.seal(ringBinding(key), plain)
+}

@@ -2,6 +2,10 @@ package keys_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -75,36 +79,67 @@ func TestFLT17RevokedAndSuccessorDoesNotOpen(t *testing.T) {
 	}
 }
 
-// A row of a later version, of a use that this one does not know, ends a start and not a running node.
-func TestFLT17UnknownUse(t *testing.T) {
+// Rows that open and are still no keys of this version, such as one of a use that a later version makes: they end a start,
+// and not a running node.
+func TestFLT17RowsOfALaterVersion(t *testing.T) {
 	t.Parallel()
-	c := &clock{now: start}
-	open := database(t, c)
-	store := &failing{Store: open()}
-	ring, other := newRing(t, options(store, c)), newRing(t, options(open(), c))
-	ctx := context.Background()
-	must(t, ring.Start(ctx))
-	must(t, other.Start(ctx))
-	next, err := other.Rotate(ctx, "ES256", event(signet.EventKeyRotated))
+	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	must(t, err)
-	store.tamper = func(rows []signet.Key) {
-		for i := range rows {
-			if rows[i].Use == signet.KeyCode {
-				rows[i].ID, rows[i].Use = "later", "later"
+	curve, err := x509.MarshalPKCS8PrivateKey(p384)
+	must(t, err)
+	for name, later := range map[string]struct {
+		key   signet.Key
+		plain []byte
+	}{
+		"unknown use":        {signet.Key{ID: "later", Use: "later"}, make([]byte, 32)},
+		"another length":     {signet.Key{ID: "later", Use: signet.KeyHash}, make([]byte, 64)},
+		"id with a quote":    {signet.Key{ID: `la"ter`, Use: signet.KeyHash}, make([]byte, 32)},
+		"unknown algorithm":  {signet.Key{ID: "later", Use: signet.KeySigning, Alg: "ES512"}, make([]byte, 32)},
+		"another curve":      {signet.Key{ID: "later", Use: signet.KeySigning, Alg: "ES256"}, curve},
+		"no private key":     {signet.Key{ID: "later", Use: signet.KeySigning, Alg: "ES256"}, make([]byte, 32)},
+		"empty":              {signet.Key{ID: "later", Use: signet.KeyFlow}, nil},
+		"algorithm of a use": {signet.Key{ID: "later", Use: signet.KeySigning}, make([]byte, 32)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := &clock{now: start}
+			open := database(t, c)
+			store := &added{Store: open()}
+			ring, other := newRing(t, options(store, c)), newRing(t, options(open(), c))
+			ctx := context.Background()
+			must(t, ring.Start(ctx))
+			must(t, other.Start(ctx))
+			next, err := other.Rotate(ctx, "ES256", event(signet.EventKeyRotated))
+			must(t, err)
+			later.key.CreatedAt, later.key.PublishAt, later.key.ActivateAt = start, start, start
+			keys.SealKey(ring, &later.key, later.plain)
+			store.row = &later.key
+			wantCode(t, ring.Reload(ctx), signet.CodeInternal)
+			wantCode(t, newRing(t, options(store, c)).Start(ctx), signet.CodeInternal)
+			c.advance(signLead)
+			if _, kid := sign(t, ring, "ES256"); kid != next {
+				t.Errorf("%s signs, want %s", kid, next)
 			}
-		}
+			hash := ring.HashKeys()
+			if !hash.Verify("x", other.HashKeys().Hash("x")) || len(hash.Keys) != 1 {
+				t.Error("the hash key is lost, or another is among them")
+			}
+		})
 	}
-	wantCode(t, ring.Reload(ctx), signet.CodeInternal)
-	if err := newRing(t, options(store, c)).Start(ctx); err == nil {
-		t.Error("a start with an unknown use succeeded")
+}
+
+// added is a store with one more row.
+type added struct {
+	keys.Store
+	row *signet.Key
+}
+
+func (a *added) Keys(ctx context.Context) ([]signet.Key, error) {
+	rows, err := a.Store.Keys(ctx)
+	if a.row != nil {
+		rows = append(rows, *a.row)
 	}
-	c.advance(signLead)
-	if _, kid := sign(t, ring, "ES256"); kid != next {
-		t.Errorf("%s signs, want %s", kid, next)
-	}
-	if code, _ := ring.CodeKeys(); code == nil {
-		t.Error("the code key is lost")
-	}
+	return rows, err
 }
 
 // A load that failed is soon repeated: meanwhile this node does not know what the others have taken back.
