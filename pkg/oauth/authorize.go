@@ -264,7 +264,9 @@ func (s *Server) newGrant(request *authorizeRequest, known *facts) signet.Grant 
 		ID: signet.NewGrantID(), ClientID: client.ID, UserID: known.Session.UserID, SessionID: known.Session.ID,
 		Scope: request.Scope, Audience: audience, AuthTime: known.Session.AuthTime, ACR: known.Session.ACR, AMR: known.Session.AMR,
 		Nonce: request.Nonce, Claims: request.ClaimsJSON, ACRRequested: request.ACRRequested,
-		Offline:   request.Scope.Has(signet.ScopeOfflineAccess) || client.RefreshAlways() && client.MayUse(signet.GrantRefreshToken),
+		Offline: request.Scope.Has(signet.ScopeOfflineAccess) || client.RefreshAlways() && client.MayUse(signet.GrantRefreshToken),
+		// The consent was looked at before: one that was taken back since is found by the write itself.
+		Consented: !client.FirstParty,
 		CreatedAt: began, ExpiresAt: now.Add(client.RefreshTokenLifetime.Or(s.Lifetimes.Refresh)),
 	}
 }

@@ -42,11 +42,8 @@ func (s *fositeStore) CreateAuthorizeCodeSession(ctx context.Context, code strin
 	if !ok {
 		return fosite.ErrServerError.WithDebug("the session is not ours")
 	}
-	grant, now := sess.Grant, s.options.stamp()
-	// The consent was looked at before: one that was taken back since is found by the write itself.
-	p := proofOf(ctx)
-	grant.Consented = p == nil || p.client == nil || !p.client.FirstParty
-	return s.options.Grants.IssueCode(ctx, &grant, &signet.AuthorizationCode{
+	now := s.options.stamp()
+	return s.options.Grants.IssueCode(ctx, &sess.Grant, &signet.AuthorizationCode{
 		Hash:              s.options.Keys.HashKeys().Hash(code),
 		GrantID:           sess.Grant.ID,
 		ClientID:          sess.Grant.ClientID,
