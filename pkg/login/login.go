@@ -47,7 +47,7 @@ type Options struct {
 // Login serves the pages and knows who sits at a browser. It is safe for concurrent use.
 type Login struct {
 	Options
-	local *web.Buckets
+	guesses *web.Attempts
 }
 
 // New checks the options.
@@ -85,7 +85,7 @@ func New(opts Options) (*Login, error) {
 	if opts.SessionIdle < 0 || opts.SessionMax < opts.SessionIdle {
 		return nil, errors.New("login: SessionMax must be at least SessionIdle, and both positive")
 	}
-	return &Login{Options: opts, local: web.NewBuckets(window, localShare)}, nil
+	return &Login{Options: opts, guesses: web.NewAttempts(opts.Attempts, window, localShare, opts.Log)}, nil
 }
 
 // Routes returns the pages and their assets.

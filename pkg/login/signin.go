@@ -61,7 +61,7 @@ func (l *Login) postLogin(w http.ResponseWriter, r *http.Request) error {
 	if normalName(name) == "" || password == "" {
 		return l.showLogin(w, p, http.StatusOK, name, wordsMissing)
 	}
-	guess := &guess{}
+	guess := &web.Counted{}
 	if over := l.reserve(r, guess, l.limitsOfName(r, name)); over != nil {
 		return l.throttled(w, r, p, name, over.Wait)
 	}
@@ -74,7 +74,7 @@ func (l *Login) postLogin(w http.ResponseWriter, r *http.Request) error {
 	case errors.As(err, &over):
 		return l.throttled(w, r, p, name, over.wait)
 	case err != nil:
-		l.release(ctx, guess)
+		l.guesses.Release(ctx, guess)
 		return l.notAuthenticated(w, r, p, name, err)
 	case reason != "":
 		return l.refuse(w, r, p, name, user, reason)
@@ -85,7 +85,7 @@ func (l *Login) postLogin(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	}
-	l.release(ctx, guess)
+	l.guesses.Release(ctx, guess)
 	l.remember(w, r, user, name)
 	web.Note(ctx, "user_id", string(user.ID))
 	return seeOther(w, p.back())
@@ -94,7 +94,7 @@ func (l *Login) postLogin(w http.ResponseWriter, r *http.Request) error {
 // authenticate looks a user up and compares the password. reason is "" when the person is who they say; user may be nil
 // beside a reason. Whatever the user is, or whether there is one, the same is asked of the stores and the same is
 // computed. Errors: tooMany, CodeUnavailable.
-func (l *Login) authenticate(r *http.Request, guess *guess, name, password string) (user *signet.User, reason string, err error) {
+func (l *Login) authenticate(r *http.Request, guess *web.Counted, name, password string) (user *signet.User, reason string, err error) {
 	ctx := r.Context()
 	user, err = l.Records.UserByLogin(ctx, normalName(name))
 	if err != nil && !errors.Is(err, signet.ErrNotFound) {

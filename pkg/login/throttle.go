@@ -1,7 +1,6 @@
 package login
 
 import (
-	"context"
 	"encoding/hex"
 	"net/http"
 	"time"
@@ -70,50 +69,29 @@ func (l *Login) counted(kind, name string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// guess is where an attempt at a password was counted.
-type guess struct {
-	shared []string
-	local  []string // in this process alone, while the shared store was away
-}
-
 // tooMany says that a guess was refused, and that its browser may know.
 type tooMany struct{ wait time.Duration }
 
 // Error names it for the log.
 func (*tooMany) Error() string { return "too many guesses" }
 
-// reserve counts a guess before the password is looked at, by atomic commands, so that parallel guesses cannot pass
-// together (ENU-05). It returns the limit that refuses it, nil when it may go on. While the shared store is away, local
-// buckets decide, and logins go on.
-func (l *Login) reserve(r *http.Request, guess *guess, limits []web.Limit) *web.Overrun {
-	ctx := r.Context()
-	counted, over, err := web.ReserveAll(ctx, l.Attempts, limits, window)
-	if err != nil {
-		guess.shared = append(guess.shared, counted...)
-		web.Note(ctx, "throttle", "local")
-		l.Log.WarnContext(ctx, "shared counters did not answer, counting here alone", "request_id", web.RequestID(ctx), "error", err)
-		if wait := l.local.Take(limits, l.now()); wait > 0 {
-			l.Meter.LoginThrottled("local")
-			return &web.Overrun{Wait: wait}
-		}
-		for _, limit := range limits {
-			guess.local = append(guess.local, limit.Key)
-		}
-		return nil
-	}
+// reserve counts a guess before the password is looked at (ENU-05). It returns the limit that refuses it, nil when it may
+// go on.
+func (l *Login) reserve(r *http.Request, guess *web.Counted, limits []web.Limit) *web.Overrun {
+	over := l.guesses.Reserve(r.Context(), guess, limits, l.now())
 	if over != nil {
-		web.Note(ctx, "throttle", "refused")
 		l.alarm(r, over)
-		return over
 	}
-	guess.shared = append(guess.shared, counted...)
-	return nil
+	return over
 }
 
 // alarm counts a refusal. The one guess in a window that passes the limit of a network is also recorded: many names from
 // one place are somebody with a list (ENU-04). Counters are atomic, so that it is one on all nodes together.
 func (l *Login) alarm(r *http.Request, over *web.Overrun) {
 	l.Meter.LoginThrottled(over.Limit.Name)
+	if over.Limit.Name != web.LimitLocal { // then the note is there
+		web.Note(r.Context(), "throttle", "refused")
+	}
 	if over.Limit.Name != "network" || over.Count != over.Limit.Limit+1 {
 		return
 	}
@@ -125,10 +103,4 @@ func (l *Login) alarm(r *http.Request, over *web.Overrun) {
 		// The refusal stands without it.
 		l.Log.ErrorContext(ctx, "event not recorded", "request_id", event.RequestID, "kind", event.Kind, "error", err)
 	}
-}
-
-// release takes a guess back: it was right, or it was never looked at.
-func (l *Login) release(ctx context.Context, guess *guess) {
-	web.ReleaseAll(ctx, l.Attempts, guess.shared)
-	l.local.Give(guess.local)
 }

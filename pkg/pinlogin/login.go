@@ -50,8 +50,7 @@ type attempt struct {
 	body loginBody
 	addr netip.Addr
 	principals
-	counted []string      // what release takes back
-	here    []string      // the same on this node alone, while the shared counters were away
+	counted web.Counted   // what release takes back
 	wait    time.Duration // with CodeTooMany
 	leave   func()        // ends this attempt's turn
 	own     bool          // from a network of the application's own

@@ -32,9 +32,9 @@ type Options struct {
 
 // PINLogin is the room.
 type PINLogin struct {
-	o     Options
-	local *web.Buckets
-	turns *turns
+	o        Options
+	attempts *web.Attempts
+	turns    *turns
 	// noKey is the AES key of nobody: an unknown application costs the work of a known one.
 	noKey []byte
 }
@@ -45,7 +45,7 @@ func New(o Options) (*PINLogin, error) {
 		o.Grants == nil || o.RefreshTokens == nil || o.Attempts == nil || o.Events == nil || o.Now == nil || o.Log == nil {
 		return nil, errors.New("pinlogin: a required option is missing")
 	}
-	p := &PINLogin{o: o, local: web.NewBuckets(window, localShare), turns: newTurns(), noKey: make([]byte, 32)}
+	p := &PINLogin{o: o, attempts: web.NewAttempts(o.Attempts, window, localShare, o.Log), turns: newTurns(), noKey: make([]byte, 32)}
 	_, _ = rand.Read(p.noKey) // never fails: it ends the process instead
 	return p, nil
 }

@@ -105,33 +105,16 @@ func (p *PINLogin) reserve(ctx context.Context, a *attempt) error {
 		return err
 	}
 	a.leave = leave
-	counted, over, err := web.ReserveAll(ctx, p.o.Attempts, counters, window)
-	switch {
-	case err != nil:
-		a.counted = counted
-		return p.reserveHere(ctx, a, counters, err)
-	case over != nil:
+	over := p.attempts.Reserve(ctx, &a.counted, counters, p.o.Now())
+	if over == nil {
+		return nil
+	}
+	if over.Limit.Name != web.LimitLocal { // then the note is there
 		web.Note(ctx, "throttle", over.Limit.Name)
-		a.wait = over.Wait
-		p.alarm(ctx, a, over)
-		return throttled(over.Limit.Name)
 	}
-	a.counted = counted
-	return nil
-}
-
-// reserveHere counts on this node alone. What the shared counters took before they failed stays counted until the attempt
-// turns out to be right.
-func (p *PINLogin) reserveHere(ctx context.Context, a *attempt, counters []web.Limit, cause error) error {
-	web.Note(ctx, "throttle", "local")
-	p.o.Log.WarnContext(ctx, "shared counters did not answer, counting here alone", "request_id", web.RequestID(ctx), "error", cause)
-	if a.wait = p.local.Take(counters, p.o.Now()); a.wait > 0 {
-		return throttled("local")
-	}
-	for _, c := range counters {
-		a.here = append(a.here, c.Key)
-	}
-	return nil
+	a.wait = over.Wait
+	p.alarm(ctx, a, over)
+	return throttled(over.Limit.Name)
 }
 
 func throttled(counter string) error {
@@ -162,8 +145,7 @@ func (p *PINLogin) settle(ctx context.Context, a *attempt, err error) {
 
 // release takes an attempt back: it was right, or it was never looked at.
 func (p *PINLogin) release(ctx context.Context, a *attempt) {
-	p.local.Give(a.here)
-	web.ReleaseAll(ctx, p.o.Attempts, a.counted)
+	p.attempts.Release(ctx, &a.counted)
 }
 
 // remember marks an address as the application's own after a login from it. Failing to remember is no failure of the

@@ -8,9 +8,9 @@ import (
 // maxBuckets bounds a generation: at most twice as many keys are remembered.
 const maxBuckets = 8192
 
-// Buckets are limits of this process alone, for the time that the shared counters (Counter) are away. Keys that are used
+// buckets are limits of this process alone, for the time that the shared counters (Counter) are away. Keys that are used
 // move to the young generation; when it is full the old one is forgotten.
-type Buckets struct {
+type buckets struct {
 	window     time.Duration
 	share      int
 	mu         sync.Mutex
@@ -23,15 +23,15 @@ type bucket struct {
 	ends  time.Time
 }
 
-// NewBuckets returns buckets whose windows have that length, and which admit one share-th of every limit, once at least:
+// newBuckets returns buckets whose windows have that length, and which admit one share-th of every limit, once at least:
 // every node then counts alone.
-func NewBuckets(window time.Duration, share int) *Buckets {
-	return &Buckets{window: window, share: share, young: map[string]*bucket{}}
+func newBuckets(window time.Duration, share int) *buckets {
+	return &buckets{window: window, share: share, young: map[string]*bucket{}}
 }
 
-// Take counts an attempt at every limit and returns how long to wait, 0 when it may go on. An attempt that one limit
+// take counts an attempt at every limit and returns how long to wait, 0 when it may go on. An attempt that one limit
 // refuses counts at none.
-func (b *Buckets) Take(limits []Limit, now time.Time) time.Duration {
+func (b *buckets) take(limits []Limit, now time.Time) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for i, limit := range limits {
@@ -50,8 +50,8 @@ func (b *Buckets) Take(limits []Limit, now time.Time) time.Duration {
 	return 0
 }
 
-// Give takes an attempt back.
-func (b *Buckets) Give(keys []string) {
+// give takes an attempt back.
+func (b *buckets) give(keys []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, key := range keys {
@@ -62,7 +62,7 @@ func (b *Buckets) Give(keys []string) {
 }
 
 // find returns the bucket of a key. The caller holds mu.
-func (b *Buckets) find(key string) *bucket {
+func (b *buckets) find(key string) *bucket {
 	if found, ok := b.young[key]; ok {
 		return found
 	}
