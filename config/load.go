@@ -103,27 +103,37 @@ func keypaths(t reflect.Type, prefix string) []string {
 	return out
 }
 
+// secretFile is a setting that names a file with a secret; into is the setting that its content stands for, nil where
+// whoever needs it reads the file.
+type secretFile struct {
+	key, path string
+	into      *Secret
+}
+
+func (c *Config) secretFiles() []secretFile {
+	return []secretFile{
+		{"postgres.dsn_file", c.Postgres.DSNFile, &c.Postgres.DSN},
+		{"redis.password_file", c.Redis.PasswordFile, &c.Redis.Password},
+		{"keys.kek_file", c.Keys.KEKFile, &c.Keys.KEK},
+		{"tls.key_file", c.TLS.KeyFile, nil},
+		{"mtls.key_file", c.MTLS.KeyFile, nil},
+	}
+}
+
 // readFiles puts the contents of dsn_file, password_file and kek_file into the fields that they stand for.
 func (c *Config) readFiles() Problems {
 	var out Problems
-	for _, entry := range []struct {
-		key, path string
-		into      *Secret
-	}{
-		{"postgres.dsn", c.Postgres.DSNFile, &c.Postgres.DSN},
-		{"redis.password", c.Redis.PasswordFile, &c.Redis.Password},
-		{"keys.kek", c.Keys.KEKFile, &c.Keys.KEK},
-	} {
-		if entry.path == "" {
+	for _, entry := range c.secretFiles() {
+		if entry.path == "" || entry.into == nil {
 			continue
 		}
 		if *entry.into != "" {
-			out = append(out, fmt.Sprintf("%s: given both directly and by %s_file", entry.key, entry.key))
+			out = append(out, fmt.Sprintf("%s: given both directly and by %s", strings.TrimSuffix(entry.key, "_file"), entry.key))
 			continue
 		}
 		content, err := os.ReadFile(entry.path)
 		if err != nil {
-			out = append(out, fileProblem(entry.key+"_file: "+entry.path, err))
+			out = append(out, fileProblem(entry.key+": "+entry.path, err))
 			continue
 		}
 		*entry.into = Secret(strings.TrimSpace(string(content)))
@@ -137,10 +147,7 @@ func (c *Config) Warnings() []string {
 		return nil
 	}
 	var out []string
-	for _, entry := range []struct{ key, path string }{
-		{"postgres.dsn_file", c.Postgres.DSNFile}, {"redis.password_file", c.Redis.PasswordFile}, {"keys.kek_file", c.Keys.KEKFile},
-		{"tls.key_file", c.TLS.KeyFile}, {"mtls.key_file", c.MTLS.KeyFile},
-	} {
+	for _, entry := range c.secretFiles() {
 		info, err := os.Stat(entry.path)
 		if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0 {
 			out = append(out, fmt.Sprintf("%s: everybody on this machine can read %s: chmod o-r %[2]s", entry.key, entry.path))
