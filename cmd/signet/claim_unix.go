@@ -12,15 +12,11 @@ import (
 // claim marks a folder as in use: the system drops the lock together with this process, however it ends. The file gets
 // its name only when it is locked, so that abandoned never meets one in between.
 func claim(dir string) (release func(), err error) {
-	lock, err := os.OpenFile(filepath.Join(dir, "lock.new"), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	lock, err := locked(filepath.Join(dir, "lock.new"), os.O_EXCL)
 	if err != nil {
 		return nil, err
 	}
-	err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if err == nil {
-		err = os.Rename(lock.Name(), filepath.Join(dir, "lock"))
-	}
-	if err != nil {
+	if err := os.Rename(lock.Name(), filepath.Join(dir, "lock")); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
 	return func() { _ = lock.Close() }, nil
@@ -29,17 +25,26 @@ func claim(dir string) (release func(), err error) {
 // claimKept is claim for a folder that stays: its lock file is there from the run before. Error: a wrong call when another
 // process has it.
 func claimKept(dir string) (release func(), err error) {
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	lock, err := locked(filepath.Join(dir, "lock"), 0)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return nil, usage("%s is in use by another signet dev: end that, or give another folder", dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return func() { _ = lock.Close() }, nil
+}
+
+// locked opens a file, made where it is missing, and locks it for this process alone. Error: EWOULDBLOCK when another has it.
+func locked(file string, flags int) (*os.File, error) {
+	lock, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR|flags, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			err = usage("%s is in use by another signet dev: end that, or give another folder", dir)
-		}
 		return nil, errors.Join(err, lock.Close())
 	}
-	return func() { _ = lock.Close() }, nil
+	return lock, nil
 }
 
 // abandoned reports whether a folder of ours was claimed by a process that is gone. Temporary folders are shared with

@@ -196,3 +196,21 @@ func TestCardNamesWhatIsThere(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryTargetIsAimed: a command with the flags of a target is one whose next steps name it.
+func TestEveryTargetIsAimed(t *testing.T) {
+	t.Parallel()
+	found := 0
+	for _, child := range (&app{}).root().Commands() {
+		if child.PersistentFlags().Lookup("admin-key-file") == nil {
+			continue
+		}
+		found++
+		if line := child.CommandPath(); aimable.FindString(line) != line {
+			t.Errorf("%s is not aimed", line)
+		}
+	}
+	if found < 9 {
+		t.Errorf("%d commands have a target", found)
+	}
+}
