@@ -35,7 +35,7 @@ test-go:
 	$(GO) test -timeout 15m $$($(GO) list ./... | grep -v /test/ | grep -vxF "$$($(GO) list $(RACE))"); \
 	$(GO) test -timeout 15m -p 1 ./test/...
 
-$(SERVICES): $(wildcard test/services/*.go)
+$(SERVICES): $(wildcard test/services/*.go test/servers/*.go)
 	$(GO) build -o $@ ./test/services
 
 $(NODE_MODULES): test/e2e/js/package.json test/e2e/js/package-lock.json

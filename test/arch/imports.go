@@ -34,12 +34,13 @@ var packages = map[string][]string{
 	"test/arch":           {},
 	"test/attacks":        {"test/e2e"},
 	"test/conformance":    {"test/e2e"},
-	"test/e2e":            {},
+	"test/e2e":            {"test/servers"},
 	"test/faults":         {"test/e2e"},
 	"test/grid":           {"test/e2e"},
 	"test/load":           {},
 	"test/readme":         {},
-	"test/services":       {},
+	"test/servers":        {},
+	"test/services":       {"test/servers"},
 	"test/soak":           {"test/e2e"},
 }
 

@@ -197,11 +197,7 @@ func TestPRS05(t *testing.T) {
 	}
 	// The slow readers go on reading nothing.
 	w.WaitFor("the goroutines end", func() bool { return w.metric("go_goroutines") <= before+10 })
-	for _, conn := range deafs {
-		if conn != nil {
-			_ = conn.Close()
-		}
-	}
+	hangUp(deafs)
 	w.serviceToken()
 }
 
@@ -237,14 +233,17 @@ func idlers(t *testing.T, host string, n int) []net.Conn {
 		})
 	}
 	wait.Wait()
-	t.Cleanup(func() {
-		for _, conn := range conns {
-			if conn != nil {
-				_ = conn.Close()
-			}
-		}
-	})
+	t.Cleanup(func() { hangUp(conns) })
 	return conns
+}
+
+// hangUp closes the connections that were made.
+func hangUp(conns []net.Conn) {
+	for _, conn := range conns {
+		if conn != nil {
+			_ = conn.Close()
+		}
+	}
 }
 
 // open counts the connections that the server has not closed.
@@ -342,13 +341,7 @@ func TestEXH04Handshakes(t *testing.T) {
 	goroutines, before := w.metric("go_goroutines"), w.rss()
 	var most int64
 	conns := make([]net.Conn, n)
-	defer func() {
-		for _, conn := range conns {
-			if conn != nil {
-				_ = conn.Close()
-			}
-		}
-	}()
+	defer hangUp(conns)
 	begun := time.Now()
 	var wait sync.WaitGroup
 	slots := make(chan struct{}, 8)

@@ -4,11 +4,9 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -18,6 +16,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/signet-auth/signet/test/servers"
 )
 
 const serverWithin = 60 * time.Second
@@ -118,12 +118,11 @@ func family(pid int) []int {
 // StartRedis starts a Redis on a port of its own that keeps nothing on disk. args go behind its command line.
 func StartRedis(t testing.TB, args ...string) *Server {
 	t.Helper()
-	program := find(t, "redis-server", "valkey-server")
-	port, dir := strconv.Itoa(FreePort(t)), t.TempDir()
-	s := &Server{t: t, output: &output{}, Addr: "127.0.0.1:" + port}
+	program := found(t, "Redis", servers.RedisProgram())
+	port, dir := FreePort(t), t.TempDir()
+	s := &Server{t: t, output: &output{}, Addr: address(port)}
 	s.make = func() *exec.Cmd {
-		return exec.Command(program, slices.Concat([]string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-			"--maxmemory", "64mb", "--maxmemory-policy", "noeviction", "--daemonize", "no", "--dir", dir}, args)...)
+		return servers.RedisCommand(program, dir, port, slices.Concat([]string{"--maxmemory", "64mb"}, args)...)
 	}
 	s.up = func() bool {
 		answer, err := s.ask("PING")
@@ -189,21 +188,20 @@ type Postgres struct {
 // StartPostgres makes a cluster and starts it, not as root. settings are "name=value".
 func StartPostgres(t testing.TB, settings ...string) *Postgres {
 	t.Helper()
-	data, attr := dataFolder(t)
-	initdb := exec.Command(find(t, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-	initdb.SysProcAttr, initdb.Dir = attr, data
-	if out, err := initdb.CombinedOutput(); err != nil {
-		t.Fatalf("initdb: %v\n%s", err, out)
+	initdb, postgres := found(t, "PostgreSQL", servers.PostgresProgram("initdb")), found(t, "PostgreSQL", servers.PostgresProgram("postgres"))
+	dir, err := os.MkdirTemp("", "signet-servers-")
+	if err != nil {
+		t.Fatal(err)
 	}
-	port := strconv.Itoa(FreePort(t))
-	p := &Postgres{DSN: fmt.Sprintf("postgres://postgres@127.0.0.1:%s/postgres?sslmode=disable", port)}
-	p.Server = &Server{t: t, output: &output{}, Addr: "127.0.0.1:" + port, make: func() *exec.Cmd {
-		cmd := exec.Command(find(t, "postgres"), "-D", data, "-p", port)
-		for _, setting := range slices.Concat([]string{"listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", "timezone=UTC"}, settings) {
-			cmd.Args = append(cmd.Args, "-c", setting)
-		}
-		cmd.SysProcAttr, cmd.Dir = attr, data
-		return cmd
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	data, attr, err := servers.InitDB(t.Context(), initdb, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := FreePort(t)
+	p := &Postgres{DSN: servers.PostgresDSN(port)}
+	p.Server = &Server{t: t, output: &output{}, Addr: address(port), make: func() *exec.Cmd {
+		return servers.PostgresCommand(postgres, data, attr, port, settings...)
 	}, up: func() bool {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
@@ -217,60 +215,15 @@ func StartPostgres(t testing.TB, settings ...string) *Postgres {
 	return p
 }
 
-// dataFolder makes an empty folder that the account which PostgreSQL runs as can reach.
-func dataFolder(t testing.TB) (string, *syscall.SysProcAttr) {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "signet-servers-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	data := filepath.Join(dir, "data")
-	if err := errors.Join(os.Chmod(dir, 0o755), os.Mkdir(data, 0o700)); err != nil {
-		t.Fatal(err)
-	}
-	attr := &syscall.SysProcAttr{Setpgid: true}
-	if os.Geteuid() != 0 {
-		return data, attr
-	}
-	for _, name := range []string{"postgres", "nobody"} {
-		account, err := user.Lookup(name)
-		if err != nil {
-			continue
-		}
-		uid, uidErr := strconv.Atoi(account.Uid)
-		gid, gidErr := strconv.Atoi(account.Gid)
-		if err := errors.Join(uidErr, gidErr, os.Chown(data, uid, gid)); err != nil {
-			t.Fatal(err)
-		}
-		attr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-		return data, attr
-	}
-	t.Fatal("PostgreSQL does not run as root, and there is no user postgres or nobody")
-	return "", nil
-}
+func address(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
 
-// find looks for a program where test/services finds or installs it.
-func find(t testing.TB, names ...string) string {
+// found is the path of a program that test/services finds or installs.
+func found(t testing.TB, what, path string) string {
 	t.Helper()
-	for _, name := range names {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-		var found []string
-		for _, folder := range []string{"/usr/lib/postgresql/*/bin/", "/usr/pgsql-*/bin/", "/opt/homebrew/opt/postgresql*/bin/", "/usr/local/opt/postgresql*/bin/"} {
-			matches, err := filepath.Glob(folder + name)
-			if err == nil {
-				found = append(found, matches...)
-			}
-		}
-		if len(found) > 0 {
-			slices.Sort(found)
-			return found[len(found)-1]
-		}
+	if path == "" {
+		t.Fatalf("%s is not installed: run make test", what)
 	}
-	t.Fatalf("%s is not installed: run make test", names[0])
-	return ""
+	return path
 }
 
 // Slowlog is what a Redis remembers of commands that were slow.

@@ -90,17 +90,7 @@ func TestRefreshLosesDeadlock(t *testing.T) {
 	db := e2e.StartPostgres(t, "deadlock_timeout=300ms")
 	w := newWorld(t, db.DSN, e2e.StartRedis(t).Addr, 1)
 	family := w.session(w.one, w.user)
-	other, err := pgx.Connect(t.Context(), db.DSN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = other.Close(context.Background()) }()
-	do := func(sql string) {
-		t.Helper()
-		if _, err := other.Exec(t.Context(), sql); err != nil {
-			t.Fatalf("%s: %v", sql, err)
-		}
-	}
+	do := elsewhere(t, db.DSN)
 	// The successor refers to the grant: the refresh holds its token and waits for the grant, we the other way round.
 	do("BEGIN")
 	do("SELECT id FROM grants FOR UPDATE")

@@ -57,3 +57,19 @@ func query(t testing.TB, dsn, sql string, args ...any) [][]string {
 	}
 	return all
 }
+
+// elsewhere is somebody else at the database: what it begins and locks is held until it says otherwise, or the test ends.
+func elsewhere(t testing.TB, dsn string) (do func(sql string)) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return func(sql string) {
+		t.Helper()
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+}

@@ -1,14 +1,11 @@
 package faults
 
 import (
-	"context"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/signet-auth/signet/test/e2e"
 )
@@ -142,17 +139,7 @@ func TestMigrationDoesNotHoldUpRequests(t *testing.T) {
 func halfBlocked(t *testing.T) (c *e2e.Cluster, env []string, free func()) {
 	t.Helper()
 	c = e2e.NewClusterOn(t, e2e.NewDatabase(t), e2e.StartRedis(t).Addr)
-	other, err := pgx.Connect(t.Context(), c.DSN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = other.Close(context.Background()) })
-	do := func(sql string) {
-		t.Helper()
-		if _, err := other.Exec(t.Context(), sql); err != nil {
-			t.Fatalf("%s: %v", sql, err)
-		}
-	}
+	do := elsewhere(t, c.DSN)
 	do("BEGIN")
 	do("CREATE TABLE sessions (id TEXT)")
 	return c, []string{"SIGNET_POSTGRES__DSN=" + c.DSN, "SIGNET_ISSUER=" + c.Issuer, "SIGNET_KEYS__KEK=" + c.KEK}, func() { do("ROLLBACK") }

@@ -121,12 +121,3 @@ func alive(pid int) bool {
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	return err != nil || !strings.Contains(string(stat), ") Z ")
 }
-
-func TestVersion(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]int{"v20.11.1\n": 20, "/usr/lib/postgresql/15/bin/initdb": 15, "none": 0, "": 0} {
-		if got := version(text); got != want {
-			t.Errorf("%q is version %d, want %d", text, got, want)
-		}
-	}
-}

@@ -9,12 +9,11 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"os/user"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/signet-auth/signet/test/servers"
 )
 
 const (
@@ -47,55 +46,19 @@ func startPostgres(ctx context.Context, t tools, dir string) (*service, error) {
 	if t.postgres == "" {
 		return nil, nil
 	}
-	data := filepath.Join(dir, "postgres")
-	if err := os.Mkdir(data, 0o700); err != nil {
-		return nil, err
-	}
-	attr, err := unprivileged(dir, data)
+	data, attr, err := servers.InitDB(ctx, t.initdb, dir)
 	if err != nil {
 		return nil, err
 	}
-	initdb := exec.CommandContext(ctx, t.initdb, "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-	initdb.SysProcAttr, initdb.Dir = attr, data
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
+	settings := []string{"synchronous_commit=off", "full_page_writes=off", "max_connections=400"}
+	if preload := os.Getenv(envPreload); preload != "" {
+		settings = append(settings, "shared_preload_libraries="+preload)
 	}
 	return start(ctx, "database system is ready to accept connections", func(port int) *service {
-		cmd := exec.Command(t.postgres, "-D", data, "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1",
-			"-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
-			"-c", "max_connections=400", "-c", "timezone=UTC")
-		if preload := os.Getenv(envPreload); preload != "" {
-			cmd.Args = append(cmd.Args, "-c", "shared_preload_libraries="+preload)
-		}
-		cmd.SysProcAttr, cmd.Dir = attr, data
 		// SIGINT is PostgreSQL's fast shutdown: it does not wait for clients.
-		return &service{cmd: cmd, halt: syscall.SIGINT, env: fmt.Sprintf("%s=postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", envPostgres, port)}
+		return &service{cmd: servers.PostgresCommand(t.postgres, data, attr, port, settings...), halt: syscall.SIGINT,
+			env: envPostgres + "=" + servers.PostgresDSN(port)}
 	})
-}
-
-// unprivileged gives PostgreSQL, which refuses to run as root, the user postgres or nobody, and its folder.
-func unprivileged(dir, data string) (*syscall.SysProcAttr, error) {
-	if os.Geteuid() != 0 {
-		return ownGroup(nil), nil
-	}
-	for _, name := range []string{"postgres", "nobody"} {
-		account, err := user.Lookup(name)
-		if err != nil {
-			continue
-		}
-		uid, uidErr := strconv.ParseUint(account.Uid, 10, 32)
-		gid, gidErr := strconv.ParseUint(account.Gid, 10, 32)
-		if err := errors.Join(uidErr, gidErr, os.Chown(data, int(uid), int(gid)), os.Chmod(dir, 0o755)); err != nil {
-			return nil, err
-		}
-		return ownGroup(&syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}), nil
-	}
-	return nil, errors.New("PostgreSQL does not run as root, and there is no user postgres or nobody")
-}
-
-// ownGroup keeps a Ctrl-C from reaching the server before the tests have ended.
-func ownGroup(credential *syscall.Credential) *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true, Credential: credential}
 }
 
 // startRedis starts a server that keeps nothing on disk and never evicts, as signet requires.
@@ -104,9 +67,8 @@ func startRedis(ctx context.Context, t tools, dir string) (*service, error) {
 		return nil, nil
 	}
 	return start(ctx, "eady to accept connections", func(port int) *service {
-		cmd := exec.Command(t.redis, "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-			"--maxmemory-policy", "noeviction", "--daemonize", "no", "--dir", dir)
-		cmd.SysProcAttr = ownGroup(nil)
+		cmd := servers.RedisCommand(t.redis, dir, port)
+		cmd.SysProcAttr = servers.OwnGroup(nil)
 		return &service{cmd: cmd, halt: syscall.SIGTERM, env: fmt.Sprintf("%s=127.0.0.1:%d", envRedis, port)}
 	})
 }

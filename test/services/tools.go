@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
+
+	"github.com/signet-auth/signet/test/servers"
 )
 
 // tools are the programs found; "" where a variable makes the search needless.
@@ -31,15 +31,15 @@ func wants() []want {
 	var all []want
 	if os.Getenv(envPostgres) == "" {
 		all = append(all,
-			want{"PostgreSQL (initdb)", "postgresql", func() string { return postgresProgram("initdb") }, func(t *tools, p string) { t.initdb = p }},
-			want{"PostgreSQL (postgres)", "postgresql", func() string { return postgresProgram("postgres") }, func(t *tools, p string) { t.postgres = p }})
+			want{"PostgreSQL (initdb)", "postgresql", func() string { return servers.PostgresProgram("initdb") }, func(t *tools, p string) { t.initdb = p }},
+			want{"PostgreSQL (postgres)", "postgresql", func() string { return servers.PostgresProgram("postgres") }, func(t *tools, p string) { t.postgres = p }})
 	}
 	if os.Getenv(envRedis) == "" {
-		all = append(all, want{"Redis (redis-server)", "redis-server", func() string { return program("redis-server", "valkey-server") }, func(t *tools, p string) { t.redis = p }})
+		all = append(all, want{"Redis (redis-server)", "redis-server", servers.RedisProgram, func(t *tools, p string) { t.redis = p }})
 	}
 	if os.Getenv(envChromium) == "" {
 		all = append(all, want{"Chromium", "chromium", func() string {
-			return program("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
+			return servers.Program("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
 		}, func(t *tools, p string) { t.chromium = p }})
 	}
 	// Debian's own Node.js may be too old, so it is asked for, not installed.
@@ -56,7 +56,7 @@ func findTools(ctx context.Context) (tools, error) {
 			debs = append(debs, w.deb)
 		}
 	}
-	if len(debs) > 0 && os.Geteuid() == 0 && program("apt-get") != "" {
+	if len(debs) > 0 && os.Geteuid() == 0 && servers.Program("apt-get") != "" {
 		if err := install(ctx, debs); err != nil {
 			return found, err
 		}
@@ -103,53 +103,13 @@ func install(ctx context.Context, debs []string) error {
 	return nil
 }
 
-func program(names ...string) string {
-	for _, name := range names {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	return ""
-}
-
-// postgresProgram looks in the PATH and where Debian, Red Hat and Homebrew keep servers; the newest version wins.
-func postgresProgram(name string) string {
-	if path := program(name); path != "" {
-		return path
-	}
-	var found []string
-	for _, pattern := range []string{"/usr/lib/postgresql/*/bin/", "/usr/pgsql-*/bin/", "/opt/homebrew/opt/postgresql*/bin/", "/usr/local/opt/postgresql*/bin/"} {
-		matches, err := filepath.Glob(pattern + name)
-		if err == nil {
-			found = append(found, matches...)
-		}
-	}
-	if len(found) == 0 {
-		return ""
-	}
-	return slices.MaxFunc(found, func(a, b string) int { return version(a) - version(b) })
-}
-
-// version reads the first number of a path.
-func version(path string) int {
-	digits := strings.FieldsFunc(path, func(r rune) bool { return r < '0' || r > '9' })
-	if len(digits) == 0 {
-		return 0
-	}
-	n, err := strconv.Atoi(digits[0])
-	if err != nil {
-		return 0
-	}
-	return n
-}
-
 func nodeProgram() string {
-	node := program("node")
-	if node == "" || program("npm") == "" {
+	node := servers.Program("node")
+	if node == "" || servers.Program("npm") == "" {
 		return ""
 	}
 	out, err := exec.Command(node, "--version").Output()
-	if err != nil || version(string(out)) < oldestNode {
+	if err != nil || servers.Version(string(out)) < oldestNode {
 		return ""
 	}
 	return node
