@@ -88,10 +88,6 @@ func (a *Account) putAccount(c *call) error {
 		return err
 	}
 	shared, err := a.o.Accounts.Account(c.ctx(), c.account)
-	if err == nil && want > shared.Version {
-		// The caller may have read that version on another node, and this one does not know it yet.
-		shared, err = a.o.Accounts.AccountNow(c.ctx(), c.account)
-	}
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package account_test
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,23 +17,7 @@ import (
 // most a second more, and after that nobody does.
 func TestKEY02(t *testing.T) {
 	t.Parallel()
-	database := storagetest.Postgres()
-	dsn := database.New(t)
-	node := func() *world {
-		store, err := sqlstore.Open(t.Context(), sqlstore.Options{Driver: database.Driver, DSN: dsn, Now: time.Now, Node: signet.NewNodeID(), Log: nullLog()})
-		must(t, err)
-		must(t, store.Migrate(t.Context()))
-		ctx, cancel := context.WithCancel(context.Background())
-		ended := make(chan struct{})
-		go func() { defer close(ended); _ = store.Run(ctx) }()
-		t.Cleanup(func() {
-			cancel()
-			<-ended
-			_ = store.Close()
-		})
-		return newRoom(t, store, &clock{at: start})
-	}
-	here, there := node(), node()
+	here, there := nodes(t)
 	here.client("rp", origin)
 	here.user("alice")
 	here.account("acme", "alice", "account-owner")
@@ -81,5 +66,46 @@ func TestKEY02(t *testing.T) {
 	}
 	if last[0].After(time.Unix(0, revoked.Load()).Add(50 * time.Millisecond)) {
 		t.Errorf("the node that disabled the key served it on")
+	}
+}
+
+// nodes are two of one database that hear of each other's changes.
+func nodes(t *testing.T) (here, there *world) {
+	t.Helper()
+	database := storagetest.Postgres()
+	dsn := database.New(t)
+	node := func() *world {
+		store, err := sqlstore.Open(t.Context(), sqlstore.Options{Driver: database.Driver, DSN: dsn, Now: time.Now, Node: signet.NewNodeID(), Log: nullLog()})
+		must(t, err)
+		must(t, store.Migrate(t.Context()))
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan struct{})
+		go func() { defer close(ended); _ = store.Run(ctx) }()
+		t.Cleanup(func() {
+			cancel()
+			<-ended
+			_ = store.Close()
+		})
+		return newRoom(t, store, &clock{at: start})
+	}
+	return node(), node()
+}
+
+// Who manages accounts goes through a balancer from one node to another: an account that the one has made a moment ago is
+// there at the other, and so is its owner.
+func TestManagerChangesNodes(t *testing.T) {
+	t.Parallel()
+	here, there := nodes(t)
+	here.client("rp", origin)
+	for i := range 4 {
+		user := fmt.Sprint("user", i)
+		here.user(user)
+		there.bearers["token-of-"+user] = here.bearers["token-of-"+user]
+		there.want(200, "GET", "/api/account-memberships", "", as(user)...)
+		made := object(t, here.want(201, "POST", "/api/accounts", `{"name":"Ann","type":"individual"}`, as(user)...))
+		path := fmt.Sprint("/api/accounts/", made["id"])
+		there.want(200, "PUT", path, `{"name":"Ann B."}`, as(user)...)
+		here.want(201, "POST", path+"/api-keys", `{"name":"till","role":"merchant-terminal"}`, as(user)...)
+		there.want(200, "PUT", path+"/api-keys/till", `{"enabled":false}`, as(user)...)
 	}
 }

@@ -10,8 +10,6 @@ import (
 // Errors: CodeNotFound, CodeConflict, CodeUnavailable.
 type Accounts interface {
 	Account(ctx context.Context, id string) (*signet.Account, error)
-	// AccountNow reads the truth.
-	AccountNow(ctx context.Context, id string) (*signet.Account, error)
 	// InsertAccount writes the account and its first owner, nil for none: CodeConflict when owner has an individual
 	// account and this is another one.
 	InsertAccount(ctx context.Context, account *signet.Account, owner *signet.Membership, event signet.Event) error

@@ -55,13 +55,20 @@ func TestIfMatch(t *testing.T) {
 	w.want(412, "PUT", "/api/accounts/acme/api-keys/till", `{"enabled":false}`, append(as("alice"), "If-Match", "2")...)
 }
 
-// behind is a node that has not heard yet what another one wrote.
+// behind is a node that has not heard yet what another one wrote; overtaken, one that reads the truth just before it is
+// written.
 type behind struct {
 	account.Accounts
-	old *signet.Account
+	old       *signet.Account
+	overtaken bool
 }
 
-func (b behind) Account(context.Context, string) (*signet.Account, error) { return b.old, nil }
+func (b behind) Account(ctx context.Context, id string) (*signet.Account, error) {
+	if signet.WantsTruth(ctx) && !b.overtaken {
+		return b.Accounts.Account(ctx, id)
+	}
+	return b.old, nil
+}
 
 // A version of which this node has not heard: another node wrote it within the last second. It stands, so it matches, and
 // what was written with it stays.
@@ -73,11 +80,15 @@ func TestIfMatchOfAnotherNode(t *testing.T) {
 	changed := *old
 	changed.Settings.SingleUse = true
 	must(t, w.store.UpdateAccount(t.Context(), &changed, signet.Event{}))
-	late := newRoom(t, w.store, w.clock, func(o *account.Options) { o.Accounts = behind{w.store, old} })
-	late.bearers["token-of-alice"] = w.bearers["token-of-alice"]
+	room := func(overtaken bool) *world {
+		late := newRoom(t, w.store, w.clock, func(o *account.Options) { o.Accounts = behind{w.store, old, overtaken} })
+		late.bearers["token-of-alice"] = w.bearers["token-of-alice"]
+		return late
+	}
+	late := room(false)
 	late.want(412, "PUT", "/api/accounts/acme", `{"name":"Renamed"}`, append(as("alice"), "If-Match", `"3"`)...)
 	late.want(200, "PUT", "/api/accounts/acme", `{"name":"Renamed"}`, append(as("alice"), "If-Match", `"2"`)...)
-	late.want(409, "PUT", "/api/accounts/acme", `{"name":"Unseen"}`, as("alice")...)
+	room(true).want(409, "PUT", "/api/accounts/acme", `{"name":"Unseen"}`, as("alice")...)
 	now, err := w.store.Account(t.Context(), "acme")
 	must(t, err)
 	if now.Name != "Renamed" || !now.Settings.SingleUse || now.Version != 3 {

@@ -27,6 +27,7 @@ import (
 // world is the room on a real store, behind the real HTTP kit.
 type world struct {
 	t       *testing.T
+	file    string // of the database
 	room    *admin.Admin
 	store   *sqlstore.Store
 	ring    *keys.Ring
@@ -45,8 +46,20 @@ func newWorld(t *testing.T) *world {
 // newWorldOf makes a world; dev as in signet dev. change alters what it is wired with.
 func newWorldOf(t *testing.T, dev bool, change ...func(*admin.Contracts)) *world {
 	t.Helper()
+	w := newWorldAt(t, filepath.Join(t.TempDir(), "a.db"), dev, change...)
+	id, key, err := w.room.FirstKey(t.Context(), "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.keyID, w.key = id, key.Reveal()
+	return w
+}
+
+// newWorldAt is a room over that database, without an admin key.
+func newWorldAt(t *testing.T, file string, dev bool, change ...func(*admin.Contracts)) *world {
+	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	store, err := sqlstore.Open(t.Context(), sqlstore.Options{Driver: sqlstore.DriverSQLite, DSN: filepath.Join(t.TempDir(), "a.db"),
+	store, err := sqlstore.Open(t.Context(), sqlstore.Options{Driver: sqlstore.DriverSQLite, DSN: file,
 		Now: time.Now, Node: signet.NewNodeID(), Log: log})
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +80,7 @@ func newWorldOf(t *testing.T, dev bool, change ...func(*admin.Contracts)) *world
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, store: store, ring: ring, ca: newAuthority(t)}
+	w := &world{t: t, file: file, store: store, ring: ring, ca: newAuthority(t)}
 	contracts := contractsOf(store, ring, dev)
 	contracts.Partners = w.partners()
 	for _, alter := range change {
@@ -82,11 +95,6 @@ func newWorldOf(t *testing.T, dev bool, change ...func(*admin.Contracts)) *world
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, key, err := w.room.FirstKey(t.Context(), "test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.keyID, w.key = id, key.Reveal()
 	return w
 }
 

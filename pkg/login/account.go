@@ -122,7 +122,7 @@ func (l *Login) decide(r *http.Request, shown *shownMembership, decision string)
 	if !asked {
 		return "", "", signet.NewError(signet.CodeInvalidRequest, "The form was not complete.", "decision_missing")
 	}
-	memberships, err := l.Memberships.MembershipsNow(ctx, shown.User)
+	memberships, err := l.Memberships.Memberships(signet.FromTruth(ctx), shown.User)
 	if err != nil {
 		return "", "", err
 	}
@@ -188,7 +188,7 @@ func findMember(memberships *signet.Memberships, account string) *signet.Member 
 
 // showAccount writes the page: the newest invitation first, then the memberships by name.
 func (l *Login) showAccount(w http.ResponseWriter, r *http.Request, session *signet.Session, user *signet.User, status int, about, problem string) error {
-	memberships, err := l.Memberships.MembershipsNow(r.Context(), user.ID)
+	memberships, err := l.Memberships.Memberships(signet.FromTruth(r.Context()), user.ID)
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func (h *house) join(account string, user *signet.User, role string) {
 // role is what ada is in an account: "" nothing, "?role" invited.
 func (h *house) role(account string) string {
 	h.t.Helper()
-	m, err := h.store.MembershipsNow(h.t.Context(), h.ada.ID)
+	m, err := h.store.Memberships(signet.FromTruth(h.t.Context()), h.ada.ID)
 	h.must(err)
 	for _, member := range m.Members {
 		if member.AccountID == account && member.AcceptedAt == nil {

@@ -40,8 +40,9 @@ type Consents interface {
 
 // Memberships is a person's part in accounts. Every write carries its audit event in the same transaction.
 type Memberships interface {
-	// MembershipsNow reads the truth, pending ones too; empty for a person without any. Error: CodeUnavailable.
-	MembershipsNow(ctx context.Context, user signet.UserID) (*signet.Memberships, error)
+	// Memberships tells all, pending ones too, at most 1 s stale (see signet.FromTruth); empty for a person without any.
+	// Error: CodeUnavailable.
+	Memberships(ctx context.Context, user signet.UserID) (*signet.Memberships, error)
 	// AcceptMembership makes a pending one count; nothing happens to one that counts. Errors: CodeNotFound, CodeUnavailable.
 	AcceptMembership(ctx context.Context, account string, user signet.UserID, event signet.Event) error
 	// EndMembership ends one, pending or not. Errors: CodeConflict for the last accepted owner, CodeNotFound,

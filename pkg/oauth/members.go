@@ -60,7 +60,7 @@ func (s *Server) liveMemberships(ctx context.Context, p *presented) error {
 	// Issued after the last change that is known here, and yet it says more. Either this node's record is the old one, or
 	// that of the node which issued it was: for a second after somebody was thrown out, a refresh there would give them a
 	// token that carries the membership and that no revocation covers. The database knows.
-	if members, err = s.Accounts.MembershipsNow(ctx, p.facts.UserID); err != nil {
+	if members, err = s.Accounts.Memberships(signet.FromTruth(ctx), p.facts.UserID); err != nil {
 		return err
 	}
 	if !p.after(members.ChangedAt) || !holds(members, p.claims.Accounts) {

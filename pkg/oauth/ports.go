@@ -89,10 +89,8 @@ type Billers interface {
 
 // Accounts tells what a user is a member of. Error: CodeUnavailable.
 type Accounts interface {
-	// Memberships is at most 1 s stale.
+	// Memberships is at most 1 s stale; see signet.FromTruth.
 	Memberships(ctx context.Context, user signet.UserID) (*signet.Memberships, error)
-	// MembershipsNow always reads the database.
-	MembershipsNow(ctx context.Context, user signet.UserID) (*signet.Memberships, error)
 }
 
 // ResourceServers finds the records whose private key signet holds. ResourceServer is at most 1 s stale.

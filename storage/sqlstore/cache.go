@@ -81,8 +81,8 @@ func warm[K ~string, V any](ctx context.Context, s *Store, c *cache[K, V], id K)
 	if record == nil {
 		return nil
 	}
-	if t := s.current(ctx); t != nil && t.alters() {
-		return nil // the transaction must see its own writes
+	if t := s.current(ctx); t != nil && t.alters() || signet.WantsTruth(ctx) {
+		return nil // a transaction must see its own writes
 	}
 	return record
 }
@@ -98,8 +98,9 @@ func through[K ~string, V any](ctx context.Context, s *Store, c *cache[K, V], id
 		return load(ctx, id)
 	}
 	generation := c.generation.Load()
-	if !s.fresh() {
-		// Without a poll nobody would tell a shared read from an outdated one.
+	if !s.fresh() || signet.WantsTruth(ctx) {
+		// Without a poll nobody would tell a shared read from an outdated one; and one that has begun may miss what the truth
+		// is asked for.
 		record, err := load(ctx, id)
 		if err == nil {
 			c.put(id, record, generation)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/signet-auth/signet/pkg/signet"
 )
 
 const (
@@ -83,9 +85,10 @@ func (k *knownIDs) take(ids []string) {
 	k.named = nil
 }
 
-// nobody reports whether the cached ids say that there is no such record. A transaction asks the database.
+// nobody reports whether the cached ids say that there is no such record. A transaction, and whoever wants the truth, asks
+// the database.
 func (s *Store) nobody(ctx context.Context, known *knownIDs, id string) bool {
-	return s.fresh() && s.current(ctx) == nil && known.rulesOut(id)
+	return s.fresh() && s.current(ctx) == nil && !signet.WantsTruth(ctx) && known.rulesOut(id)
 }
 
 // runPreload reads the billers beforehand, at the start and whenever changes were lost, until ctx ends: a biller that was

@@ -50,15 +50,6 @@ func (s *Store) Memberships(ctx context.Context, user signet.UserID) (*signet.Me
 	return m, err
 }
 
-// MembershipsNow is Memberships that always reads the database: for a page that shows people what they just did, whichever
-// node did it. Error: CodeUnavailable.
-func (s *Store) MembershipsNow(ctx context.Context, user signet.UserID) (*signet.Memberships, error) {
-	if !findable(string(user)) {
-		return &signet.Memberships{UserID: user}, nil
-	}
-	return s.loadMemberships(ctx, user)
-}
-
 func (s *Store) loadMemberships(ctx context.Context, user signet.UserID) (*signet.Memberships, error) {
 	var rows []struct {
 		M           membershipRow `gorm:"embedded;embeddedPrefix:m_"`

@@ -73,8 +73,8 @@ func TestMemberships(t *testing.T) {
 			settled(t, other)
 			now := func() *signet.Memberships {
 				t.Helper()
-				m, err := other.MembershipsNow(t.Context(), u.ID)
-				want(t, "MembershipsNow", err, "")
+				m, err := other.Memberships(signet.FromTruth(t.Context()), u.ID)
+				want(t, "Memberships from the truth", err, "")
 				return m
 			}
 			_, err := other.Memberships(t.Context(), u.ID) // warm
@@ -90,8 +90,8 @@ func TestMemberships(t *testing.T) {
 			if m := now(); len(m.Members) != 0 || m.UserID != u.ID {
 				t.Fatalf("got %+v", m)
 			}
-			m, err := other.MembershipsNow(t.Context(), "\x00")
-			want(t, "MembershipsNow of nobody", err, "")
+			m, err := other.Memberships(signet.FromTruth(t.Context()), "\x00")
+			want(t, "Memberships of nobody", err, "")
 			if len(m.Members) != 0 {
 				t.Fatalf("got %+v", m)
 			}
